@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# bash completion of oc-sandbox.  The options are written out: a shell that completes must not start programs of a
+# directory that somebody else may write to.  tests/integration/options.bats holds them against the program's own table.
+
+_oc_sandbox_layers='user mount pid ipc uts cgroup-namespace net rootfs proc dev masks nested capabilities securebits
+	no-new-privs landlock seccomp keyring descriptors rlimits cgroup'
+
+_oc_sandbox() {
+	local cur prev word i command='' options
+	COMPREPLY=()
+	cur=${COMP_WORDS[COMP_CWORD]}
+	prev=${COMP_WORDS[COMP_CWORD - 1]}
+
+	local plan='--profile --profile-file --config --no-config --agent --session --scope --workspace --access --rootfs
+		--bind --tmpfs --workdir --sysfs --user --hostname --env --env-pass --tty --no-tty --timeout --memory --swap
+		--pids --cpus --ulimit --seccomp --allow-missing --require --help'
+	local with_value=' --profile --profile-file --config --agent --session --scope --workspace --access --rootfs --bind
+		--tmpfs --workdir --user --hostname --env --env-pass --timeout --memory --swap --pids --cpus --ulimit --seccomp
+		--allow-missing --require --result --state-dir --entry '
+	with_value=${with_value//[$'\n\t']/ }
+
+	# Where the sub-command is, and whether the command to run has begun: from there on it is somebody else's turn.
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		if [[ -z $command ]]; then
+			[[ $word == -* ]] || command=$word
+		elif [[ $word == -- || $word != -* ]]; then
+			[[ $word == -- ]] && ((i++))
+			if declare -F _command_offset >/dev/null; then
+				_command_offset "$i"
+			else
+				mapfile -t COMPREPLY < <(compgen -A file -A command -- "$cur")
+			fi
+			return
+		elif [[ $with_value == *" $word "* ]]; then
+			((i++))
+		fi
+	done
+
+	if [[ -z $command ]]; then
+		mapfile -t COMPREPLY < <(compgen -W 'run explain verify doctor recover --help --version' -- "$cur")
+		return
+	fi
+
+	case $prev in
+	--profile) mapfile -t COMPREPLY < <(compgen -W 'default strict build' -- "$cur") ;;
+	--scope) mapfile -t COMPREPLY < <(compgen -W 'session agent shared' -- "$cur") ;;
+	--access) mapfile -t COMPREPLY < <(compgen -W 'none ro rw' -- "$cur") ;;
+	--rootfs) mapfile -t COMPREPLY < <(compgen -W host -A directory -- "$cur") ;;
+	--seccomp) mapfile -t COMPREPLY < <(compgen -W 'default strict build' -A file -- "$cur") ;;
+	--allow-missing | --require) mapfile -t COMPREPLY < <(compgen -W "$_oc_sandbox_layers" -- "$cur") ;;
+	--env-pass) mapfile -t COMPREPLY < <(compgen -A export -- "$cur") ;;
+	--workspace | --workdir | --state-dir) mapfile -t COMPREPLY < <(compgen -A directory -- "$cur") ;;
+	--config | --profile-file | --result | --bind) mapfile -t COMPREPLY < <(compgen -A file -- "$cur") ;;
+	--agent | --session | --tmpfs | --user | --hostname | --env | --timeout | --memory | --swap | --pids | --cpus | --ulimit | --entry) ;;
+	*)
+		case $command in
+		run) options="$plan --verify --result --quiet" ;;
+		explain | verify) options="$plan --json" ;;
+		doctor) options='--json --help' ;;
+		recover) options='--state-dir --entry --help' ;;
+		*) return ;;
+		esac
+		if [[ $cur == -* || $command == doctor || $command == verify || $command == recover ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -A command -- "$cur")
+		fi
+		;;
+	esac
+}
+complete -o filenames -F _oc_sandbox oc-sandbox

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child - the far side of clone3, as a list.
+ *
+ * The order is the argument:
+ *   ids before mounts (what is made belongs to the payload's id), cgroup before anything that costs memory,
+ *   mounts before Landlock (a Landlocked task cannot mount), /proc before the old root goes (the kernel wants to see
+ *   a full /proc to grant a new one), securebits before the capabilities that permit setting them, no_new_privs before
+ *   Landlock and seccomp (they need it), the filter last of all.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "runtime/launch/child.h"
+#include "runtime/launch/sys.h"
+
+void oc_child_detail(struct oc_child *c, enum oc_layer layer, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n >= sizeof c->detail[layer])
+		n = sizeof c->detail[layer] - 1;
+	memcpy(c->detail[layer], text, n);
+	c->detail[layer][n] = '\0';
+}
+
+int oc_child_step(struct oc_child *c, enum oc_layer layer, oc_step_fn fn)
+{
+	const struct oc_layer_info *info = oc_layer_info(layer);
+	struct oc_err err = {0};
+
+	if (c->state[layer] == OC_STATE_MISSING)
+		return 0;
+#ifdef OC_TEST_WEAKEN
+	if (c->drop && strcmp(c->drop, info->name) == 0)
+		return 0;
+#endif
+	if (fn(c, &err) == 0)
+		return 0;
+	if ((c->plan->may_be_missing & OC_LAYER_BIT(layer)) && !info->essential) {
+		c->state[layer] = OC_STATE_MISSING;
+		oc_child_detail(c, layer, err.msg);
+		return 0;
+	}
+	oc_err_step(&err, info->name);
+	c->err = err;
+	return -1;
+}
+
+int oc_step_cgroup_join(struct oc_child *c, struct oc_err *err)
+{
+	/*
+	 * "0" to `tasks` moves only the writing thread, for which the kernel (since 5.17) does not take the
+	 * lock that makes a write to cgroup.procs wait for an RCU grace period.  We are a single thread here.
+	 */
+	for (int i = 0; i < c->cgroup_tasks_count; i++)
+		if (write(c->cgroup_tasks_fd[i], "0", 1) != 1)
+			return oc_fail(err, errno, "cannot join the cgroup");
+	return 0;
+}
+
+int oc_step_cgroup_ns(struct oc_child *c, struct oc_err *err)
+{
+	/* After the join, or the namespace would be rooted at the caller's cgroup and show its path. */
+	if (c->join_cgroup_ns && unshare(CLONE_NEWCGROUP) < 0)
+		return oc_fail(err, errno, "cannot make a cgroup namespace");
+	return 0;
+}
+
+int oc_step_tty(struct oc_child *c, struct oc_err *err)
+{
+	int zero = 0;
+
+	if (!c->want_pty)
+		return 0;
+	oc_auto_close master = oc_openat2(AT_FDCWD, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0,
+					  RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &zero) < 0)
+		return oc_fail(err, errno, "cannot open a pseudo-terminal");
+	/* By descriptor, never by the name /dev/pts/N (CVE-2025-52565). */
+	oc_auto_close slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return oc_fail(err, errno, "cannot open the pseudo-terminal's other end");
+	if (c->copy_termios && (ioctl(slave, TCSETS, &c->termios) < 0 ||
+				ioctl(slave, TIOCSWINSZ, &c->winsize) < 0))
+		return oc_fail(err, errno, "cannot set up the pseudo-terminal");
+	c->pty_master = oc_steal_fd(&master);
+	c->pty_slave = oc_steal_fd(&slave);
+	return 0;
+}
+
+static int set_up(struct oc_child *c)
+{
+	if (oc_child_step(c, OC_LAYER_USER, oc_step_ids) < 0 ||
+	    oc_child_step(c, OC_LAYER_CGROUP, oc_step_cgroup_join) < 0 ||
+	    oc_child_step(c, OC_LAYER_CGROUP_NS, oc_step_cgroup_ns) < 0 ||
+	    oc_child_step(c, OC_LAYER_UTS, oc_step_hostname) < 0 ||
+	    oc_child_step(c, OC_LAYER_NET, oc_step_loopback) < 0 ||
+	    oc_child_step(c, OC_LAYER_MOUNT, oc_step_propagation) < 0 ||
+	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_new_root) < 0 ||
+	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_rows) < 0 ||
+	    oc_child_step(c, OC_LAYER_MASKS, oc_step_masks) < 0 ||
+	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_pivot) < 0 ||
+	    oc_child_step(c, OC_LAYER_DEV, oc_step_tty) < 0 ||
+	    oc_child_step(c, OC_LAYER_KEYRING, oc_step_keyring) < 0 ||
+	    oc_child_step(c, OC_LAYER_LANDLOCK, oc_step_ruleset) < 0 ||
+	    oc_child_step(c, OC_LAYER_SECUREBITS, oc_step_securebits) < 0 ||
+	    oc_child_step(c, OC_LAYER_CAPS, oc_step_caps) < 0 ||
+	    oc_child_step(c, OC_LAYER_NNP, oc_step_no_new_privs) < 0)
+		return -1;
+	return 0;
+}
+
+static _Noreturn void give_up(struct oc_child *c, uint32_t type)
+{
+	struct oc_msg m = {.type = type, .err = c->err};
+
+	oc_msg_send(c->status_fd, &m, -1);
+	_exit(125);
+}
+
+_Noreturn void oc_child_main(struct oc_child *c)
+{
+	sigset_t chld;
+
+	/* Die with the monitor, and see that it has not died already: then the socket is at its end. */
+	char byte;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+	    recv(c->status_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		_exit(125);
+	umask(0);
+	if (set_up(c) < 0)
+		give_up(c, OC_MSG_ERROR);
+
+	/* The signals are blocked since before clone3. */
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	int sfd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (sfd < 0) {
+		oc_fail(&c->err, errno, "signalfd");
+		oc_err_step(&c->err, "pid");
+		give_up(c, OC_MSG_ERROR);
+	}
+	pid_t payload = oc_payload_start(c);
+	if (payload < 0)
+		give_up(c, c->exec_failed ? OC_MSG_NOEXEC : OC_MSG_ERROR);
+
+	struct oc_msg m = {.type = OC_MSG_READY};
+	memcpy(m.state, c->state, sizeof m.state);
+	memcpy(m.detail, c->detail, sizeof m.detail);
+	oc_msg_send(c->status_fd, &m, c->pty_master);
+	oc_init_loop(c, payload, sfd);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child - what crosses clone3, and the steps on the far side of it.
+ *
+ * The parent fills struct oc_child completely before clone3.  Afterwards the child only makes system calls
+ * with what is in it: it parses nothing, looks nothing up by name outside of the new root, and does not touch the heap.
+ * Each step is one function that either succeeds or fills the error; whether its layer may be missing is decided in
+ * one place, oc_child_step().
+ */
+#ifndef OC_RUNTIME_LAUNCH_CHILD_H
+#define OC_RUNTIME_LAUNCH_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <termios.h>
+
+#include "runtime/launch/filters.h"
+#include "runtime/launch/launch.h"
+
+/* What a bind row needs beyond the plan. */
+struct oc_child_mount {
+	int tree_fd; /* root: detached, flagged and id-mapped by the parent; else -1 */
+	int path_fd; /* where it is, for rows that the launcher opened itself; else -1 */
+};
+
+struct oc_child {
+	const struct oc_plan *plan;
+	const struct oc_launch_options *opt;
+
+	int status_fd;	 /* SEQPACKET to the monitor */
+	bool privileged; /* the monitor has CAP_SYS_ADMIN: it wrote the maps and cloned the sources */
+	uint64_t clone_flags;
+	struct oc_child_mount *mounts; /* plan->mount_count rows */
+	int cgroup_tasks_fd[8];	       /* v1: "tasks" of each leaf, opened by the parent */
+	int cgroup_tasks_count;
+	bool join_cgroup_ns; /* unshare it after the join (v1); on v2 clone3 did it */
+
+	const struct sock_filter *filter; /* of the payload */
+	unsigned short filter_len;
+	const struct oc_filter *init_filter;
+	char **envp; /* of the payload */
+	const char *path_env;
+	mode_t umask;
+	int stdio[3];	    /* descriptors of the payload's 0 1 2, -1: the terminal */
+	bool want_pty;
+	bool copy_termios;
+	struct termios termios;
+	struct winsize winsize;
+	int nproc_limit; /* stand-in for pids, 0: none */
+	uint64_t data_limit; /* stand-in for memory, 0: none */
+	int cpu_limit;	     /* stand-in for cpus: so many processors, 0: all */
+
+	/* filled by the child */
+	int root_fd;
+	dev_t own_dev[16]; /* file systems that we made: mount points may be created there */
+	unsigned own_dev_count;
+	int null_fd, empty_dir_fd;
+	const struct oc_mount *row; /* argument of the two steps below */
+	int point_fd;
+	int ruleset_fd;
+	int landlock_abi;
+	int pty_master, pty_slave;
+	int proc_fd;
+	enum oc_layer_state state[OC_LAYER_COUNT];
+	char detail[OC_LAYER_COUNT][96];
+	struct oc_err err; /* also written by the payload before its execve, it shares our memory */
+	bool exec_failed;
+#ifdef OC_TEST_WEAKEN
+	const char *drop; /* test build only: name of a layer or step that is left out while we claim it */
+#endif
+};
+
+typedef int (*oc_step_fn)(struct oc_child *c, struct oc_err *err);
+
+/*
+ * Run one step of a layer.  On failure: if the plan allows the layer to be missing, it is marked so and 0 is returned;
+ * else the error names the layer and -1 is returned.
+ */
+int oc_child_step(struct oc_child *c, enum oc_layer layer, oc_step_fn fn);
+void oc_child_detail(struct oc_child *c, enum oc_layer layer, const char *text);
+
+/* The steps, in the order in which oc_child_main calls them. */
+int oc_step_ids(struct oc_child *c, struct oc_err *err);
+int oc_step_cgroup_join(struct oc_child *c, struct oc_err *err);
+int oc_step_cgroup_ns(struct oc_child *c, struct oc_err *err);
+int oc_step_hostname(struct oc_child *c, struct oc_err *err);
+int oc_step_loopback(struct oc_child *c, struct oc_err *err);
+int oc_step_propagation(struct oc_child *c, struct oc_err *err);
+int oc_step_new_root(struct oc_child *c, struct oc_err *err);
+int oc_step_rows(struct oc_child *c, struct oc_err *err);
+int oc_step_masks(struct oc_child *c, struct oc_err *err);
+int oc_step_nested(struct oc_child *c, struct oc_err *err);
+int oc_step_pivot(struct oc_child *c, struct oc_err *err);
+int oc_step_keyring(struct oc_child *c, struct oc_err *err);
+int oc_step_tty(struct oc_child *c, struct oc_err *err);
+int oc_step_ruleset(struct oc_child *c, struct oc_err *err);
+int oc_step_securebits(struct oc_child *c, struct oc_err *err);
+int oc_step_caps(struct oc_child *c, struct oc_err *err);
+int oc_step_no_new_privs(struct oc_child *c, struct oc_err *err);
+int oc_step_descriptors(struct oc_child *c, struct oc_err *err);
+
+/* In the payload only. */
+int oc_step_rlimits(struct oc_child *c, struct oc_err *err);
+int oc_step_landlock(struct oc_child *c, struct oc_err *err);
+int oc_step_seccomp(struct oc_child *c, struct oc_err *err);
+
+/* Rows with a layer of their own: c->row is mounted on c->point_fd. */
+int oc_step_dev(struct oc_child *c, struct oc_err *err);
+int oc_step_proc(struct oc_child *c, struct oc_err *err);
+int oc_mount_sysfs(int point_fd, struct oc_err *err);
+/* New tmpfs; returns its detached mount. */
+int oc_mount_tmpfs(uint64_t size, uint64_t inodes, mode_t mode, unsigned attrs, struct oc_err *err);
+
+/* First function on the far side; never returns. */
+_Noreturn void oc_child_main(struct oc_child *c);
+/* pid 1 after the payload was started: reap, forward, report.  Never returns. */
+_Noreturn void oc_init_loop(struct oc_child *c, pid_t payload, int signal_fd);
+/* Start the payload; returns its pid, or -1 with c->err (exec_failed says whether the sandbox itself was fine). */
+pid_t oc_payload_start(struct oc_child *c);
+
+/* --- messages on the status socket --- */
+enum oc_msg_type {
+	OC_MSG_ERROR = 1, /* child: the sandbox could not be made */
+	OC_MSG_READY,	  /* child: all layers are up, the payload runs; with the pty master if there is one */
+	OC_MSG_NOEXEC,	  /* child: the sandbox was made, but the program could not be executed */
+	OC_MSG_EXIT,	  /* init: the payload ended */
+	OC_MSG_GO,	  /* monitor: the id maps are written */
+	OC_MSG_SIGNAL,	  /* monitor: send value to the payload's process group */
+};
+struct oc_msg {
+	uint32_t type;
+	int32_t value; /* wait status, signal */
+	struct rusage usage;
+	struct oc_err err;
+	enum oc_layer_state state[OC_LAYER_COUNT];
+	char detail[OC_LAYER_COUNT][96];
+};
+/* fd: descriptor to pass along, or -1. */
+int oc_msg_send(int sock, const struct oc_msg *m, int fd);
+/* Returns the bytes read, 0 at the end, -1 with errno; *fd is -1 if none came. */
+ssize_t oc_msg_recv(int sock, struct oc_msg *m, int *fd);
+
+#endif

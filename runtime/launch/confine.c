@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * confine - the layers that are not mounts: ids, names, keys, capabilities, privileges, descriptors, limits, filter.
+ *
+ * Every function runs on the far side of clone3 and only makes system calls.  None of them may be skipped, reordered or
+ * allowed to fail here: see oc_child_main for the order and its reasons.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <grp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "runtime/launch/child.h"
+#include "runtime/launch/sys.h"
+
+#ifndef SECBIT_NO_CAP_AMBIENT_RAISE
+#define SECBIT_NO_CAP_AMBIENT_RAISE (1 << 6)
+#define SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED (1 << 7)
+#endif
+
+static char *put_uint(char *p, unsigned long n)
+{
+	char tmp[24];
+	int i = 0;
+
+	do
+		tmp[i++] = (char)('0' + n % 10);
+	while ((n /= 10) != 0);
+	while (i > 0)
+		*p++ = tmp[--i];
+	return p;
+}
+
+/* "<inside> <outside> 1\n" */
+static size_t map_line(char *buf, unsigned long inside, unsigned long outside)
+{
+	char *p = put_uint(buf, inside);
+	*p++ = ' ';
+	p = put_uint(p, outside);
+	memcpy(p, " 1\n", 3);
+	return (size_t)(p + 3 - buf);
+}
+
+static int write_map(const char *path, const char *data, size_t len, struct oc_err *err)
+{
+	oc_auto_close fd = oc_openat2(AT_FDCWD, path, O_WRONLY, 0, 0);
+
+	if (fd < 0 || write(fd, data, len) != (ssize_t)len)
+		return oc_fail(err, errno, "cannot write %s", path);
+	return 0;
+}
+
+/*
+ * Without privilege a process may map its own ids into its new user namespace by itself.  With privilege the monitor
+ * has written the maps: the payload's host id is one that nobody has, so it is not ours to map.
+ */
+int oc_step_ids(struct oc_child *c, struct oc_err *err)
+{
+	const struct oc_plan *p = c->plan;
+	char line[64];
+
+	if (!(c->clone_flags & CLONE_NEWUSER)) {
+		if (setgroups(0, NULL) < 0)
+			return oc_fail(err, errno, "cannot drop supplementary groups");
+	} else if (c->privileged) {
+		struct oc_msg m;
+		int fd;
+		if (oc_msg_recv(c->status_fd, &m, &fd) <= 0 || m.type != OC_MSG_GO)
+			_exit(125); /* the monitor failed or died, it has the reason */
+		if (setgroups(0, NULL) < 0)
+			return oc_fail(err, errno, "cannot drop supplementary groups");
+	} else {
+		if (write_map("/proc/self/setgroups", "deny", 4, err) < 0 ||
+		    write_map("/proc/self/uid_map", line, map_line(line, p->uid, p->host_uid), err) < 0 ||
+		    write_map("/proc/self/gid_map", line, map_line(line, p->gid, p->host_gid), err) < 0)
+			return oc_err_hint(err, "see `oc-sandbox doctor` for user namespaces");
+	}
+	uid_t uid = p->uid;
+	gid_t gid = p->gid;
+	if (!(c->clone_flags & CLONE_NEWUSER)) {
+		/* Without a user namespace the id outside is the id inside; capabilities must outlive the change. */
+		uid = p->host_uid;
+		gid = p->host_gid;
+		if (prctl(PR_SET_KEEPCAPS, 1) < 0)
+			return oc_fail(err, errno, "PR_SET_KEEPCAPS");
+	}
+	/* System calls, not the C library's wrappers: those signal other threads, of which there are none. */
+	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
+		return oc_fail(err, errno, "cannot become group %u", (unsigned)gid);
+	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
+		return oc_fail(err, errno, "cannot become user %u", (unsigned)uid);
+	uid_t r, e, s;
+	gid_t rg, eg, sg;
+	if (getresuid(&r, &e, &s) < 0 || getresgid(&rg, &eg, &sg) < 0 || r != uid || e != uid ||
+	    s != uid || rg != gid || eg != gid || sg != gid)
+		return oc_fail(err, 0, "the ids are not %u:%u after the change", (unsigned)uid,
+			       (unsigned)gid);
+	if (!(c->clone_flags & CLONE_NEWUSER)) {
+		struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+		struct __user_cap_data_struct d[2];
+		if (syscall(SYS_capget, &h, d) < 0)
+			return oc_fail(err, errno, "capget");
+		d[0].effective = d[0].permitted;
+		d[1].effective = d[1].permitted;
+		if (syscall(SYS_capset, &h, d) < 0)
+			return oc_fail(err, errno, "cannot keep capabilities for the set-up");
+	}
+	/*
+	 * The credential change cleared the parent-death signal.  And nobody with our id may look into this process: it holds
+	 * descriptors of the host (CVE-2016-9962).
+	 */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		return oc_fail(err, errno, "prctl");
+	return 0;
+}
+
+int oc_step_hostname(struct oc_child *c, struct oc_err *err)
+{
+	if (sethostname(c->plan->hostname, strlen(c->plan->hostname)) < 0)
+		return oc_fail(err, errno, "sethostname");
+	if (setdomainname("", 0) < 0)
+		return oc_fail(err, errno, "setdomainname");
+	return 0;
+}
+
+int oc_step_loopback(struct oc_child *c, struct oc_err *err)
+{
+	(void)c;
+	struct ifreq ifr = {.ifr_name = "lo"};
+	oc_auto_close s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (s < 0)
+		return oc_fail(err, errno, "cannot open a socket for the loopback interface");
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(s, SIOCSIFFLAGS, &ifr) < 0)
+		return oc_fail(err, errno, "cannot bring the loopback interface up");
+	return 0;
+}
+
+/*
+ * No user namespace below ours, for anybody in it, whatever the filter says: other namespaces need capabilities that only a
+ * new user namespace could give.  And prove it.
+ */
+int oc_step_nested(struct oc_child *c, struct oc_err *err)
+{
+	oc_auto_close fd = oc_openat2(c->proc_fd, "sys/user/max_user_namespaces", O_WRONLY, 0,
+				      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		return oc_fail(err, errno, "cannot set user.max_user_namespaces to 0");
+	if (unshare(CLONE_NEWUSER) == 0)
+		return oc_fail(err, 0, "a nested user namespace could still be made");
+	if (errno != ENOSPC && errno != EPERM)
+		return oc_fail(err, errno, "a nested user namespace was refused for another reason");
+	return 0;
+}
+
+int oc_step_keyring(struct oc_child *c, struct oc_err *err)
+{
+	(void)c;
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) < 0)
+		return oc_fail(err, errno, "cannot start a session keyring");
+	return 0;
+}
+
+int oc_step_securebits(struct oc_child *c, struct oc_err *err)
+{
+	(void)c;
+	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+				   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+				   SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
+		return oc_fail(err, errno, "cannot lock the securebits");
+	if ((unsigned long)prctl(PR_GET_SECUREBITS) != bits)
+		return oc_fail(err, 0, "the securebits are not what was set");
+	return 0;
+}
+
+int oc_step_caps(struct oc_child *c, struct oc_err *err)
+{
+	(void)c;
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}}, now[2];
+
+	/* Until EINVAL: the kernel may know more capabilities than these headers. */
+	for (int cap = 0;; cap++) {
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+			continue;
+		if (errno == EINVAL && cap > CAP_AUDIT_READ)
+			break;
+		return oc_fail(err, errno, "cannot drop capability %d from the bounding set", cap);
+	}
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return oc_fail(err, errno, "cannot clear the ambient capabilities");
+	/* Inheritable too: CVE-2022-29162, CVE-2022-27650. */
+	if (syscall(SYS_capset, &h, none) < 0)
+		return oc_fail(err, errno, "cannot empty the capability sets");
+	if (syscall(SYS_capget, &h, now) < 0 || memcmp(now, none, sizeof now) != 0)
+		return oc_fail(err, errno, "the capability sets are not empty");
+	return 0;
+}
+
+int oc_step_no_new_privs(struct oc_child *c, struct oc_err *err)
+{
+	(void)c;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return oc_fail(err, errno, "PR_SET_NO_NEW_PRIVS");
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		return oc_fail(err, 0, "no_new_privs is not set after setting it");
+	return 0;
+}
+
+/*
+ * In the payload: everything but 0, 1, 2 and the program to execute.  Closed, not only marked: nothing that execve could
+ * skip.  It runs after the streams were put in place.
+ */
+int oc_step_descriptors(struct oc_child *c, struct oc_err *err)
+{
+	int keep = c->opt->exec_fd;
+
+	if (keep >= 0 && keep != 3) {
+		if (dup3(keep, 3, O_CLOEXEC) < 0)
+			return oc_fail(err, errno, "cannot keep the program's descriptor");
+	}
+	if (oc_sys_close_range(keep >= 0 ? 4 : 3, ~0U, 0) < 0) {
+		oc_fail(err, errno, "close_range");
+		return oc_err_hint(err, "it needs kernel 5.9 or newer");
+	}
+	return 0;
+}
+
+int oc_step_rlimits(struct oc_child *c, struct oc_err *err)
+{
+	for (size_t i = 0; i < c->plan->ulimit_count; i++) {
+		const struct oc_ulimit *u = &c->plan->ulimits[i];
+		struct rlimit now, want = {.rlim_cur = u->soft, .rlim_max = u->hard};
+
+		if (getrlimit((__rlimit_resource_t)u->resource, &now) < 0)
+			return oc_fail(err, errno, "cannot read the limit %s", u->name);
+		/* A lower limit of the caller's stays: we never raise one. */
+		if (want.rlim_max > now.rlim_max)
+			want.rlim_max = now.rlim_max;
+		if (want.rlim_cur > want.rlim_max)
+			want.rlim_cur = want.rlim_max;
+		if (setrlimit((__rlimit_resource_t)u->resource, &want) < 0)
+			return oc_fail(err, errno, "cannot set the limit %s", u->name);
+	}
+	if (c->nproc_limit > 0) {
+		struct rlimit l = {(rlim_t)c->nproc_limit, (rlim_t)c->nproc_limit};
+		if (setrlimit(RLIMIT_NPROC, &l) < 0)
+			return oc_fail(err, errno, "cannot set the limit nproc");
+	}
+	if (c->cpu_limit > 0) {
+		cpu_set_t have, want;
+		if (sched_getaffinity(0, sizeof have, &have) < 0)
+			return oc_fail(err, errno, "sched_getaffinity");
+		CPU_ZERO(&want);
+		int left = c->cpu_limit;
+		for (size_t i = 0; i < CPU_SETSIZE && left > 0; i++)
+			if (CPU_ISSET(i, &have)) {
+				CPU_SET(i, &want);
+				left--;
+			}
+		if (sched_setaffinity(0, sizeof want, &want) < 0)
+			return oc_fail(err, errno, "sched_setaffinity");
+	}
+	if (c->data_limit > 0) {
+		struct rlimit l = {c->data_limit, c->data_limit};
+		if (setrlimit(RLIMIT_DATA, &l) < 0)
+			return oc_fail(err, errno, "cannot set the limit data");
+	}
+	return 0;
+}
+
+int oc_step_seccomp(struct oc_child *c, struct oc_err *err)
+{
+	struct sock_fprog prog = {.len = c->filter_len,
+				  .filter = (struct sock_filter *)(uintptr_t)c->filter};
+
+	if (!c->filter)
+		return oc_fail(err, 0, "there is no filter %s", c->plan->seccomp);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &prog) < 0)
+		return oc_fail(err, errno, "cannot load the system call filter");
+	return 0;
+}

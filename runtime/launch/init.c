@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * init - pid 1 of the sandbox.
+ *
+ * It reaps, forwards signals, reports the payload's end, and exits, upon which the kernel kills whatever is left.  It has no
+ * capabilities, no network of its own, is not dumpable and not in the payload's Landlock domain, so that the payload can
+ * neither trace nor signal it, and a filter of its own leaves it a dozen system calls.
+ */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/launch/child.h"
+#include "runtime/launch/sys.h"
+
+static _Noreturn void report(const struct oc_child *c, int status)
+{
+	struct oc_msg m = {.type = OC_MSG_EXIT, .value = status};
+
+	getrusage(RUSAGE_CHILDREN, &m.usage);
+	oc_msg_send(c->status_fd, &m, -1);
+	_exit(0);
+}
+
+static void reap(const struct oc_child *c, pid_t payload)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0)
+		if (pid == payload)
+			report(c, status);
+}
+
+_Noreturn void oc_init_loop(struct oc_child *c, pid_t payload, int signal_fd)
+{
+	/* What only the set-up needed; in particular nothing of the terminal, whose end must reach the monitor. */
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	if (dup2(c->status_fd, 0) < 0 || dup2(signal_fd, 1) < 0)
+		_exit(125);
+	c->status_fd = 0;
+	signal_fd = 1;
+	oc_sys_close_range(2, ~0U, 0);
+	if (c->init_filter) {
+		struct sock_fprog prog = {
+			.len = c->init_filter->count,
+			.filter = (struct sock_filter *)(uintptr_t)c->init_filter->insns};
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+			    &prog) < 0)
+			_exit(125);
+	}
+
+	struct pollfd p[2] = {{.fd = c->status_fd, .events = POLLIN},
+			      {.fd = signal_fd, .events = POLLIN}};
+	for (;;) {
+		/* First: it may have ended before signal_fd was watched. */
+		reap(c, payload);
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			_exit(125);
+		if (p[1].revents) {
+			struct signalfd_siginfo si;
+			while (read(signal_fd, &si, sizeof si) == (ssize_t)sizeof si)
+				;
+		}
+		if (p[0].revents) {
+			struct oc_msg m;
+			int fd;
+			ssize_t n = oc_msg_recv(c->status_fd, &m, &fd);
+			if (n == 0)
+				_exit(125); /* the monitor is gone */
+			if (n > 0 && m.type == OC_MSG_SIGNAL && m.value > 0 && m.value < 65)
+				kill(-payload, m.value);
+		}
+	}
+}

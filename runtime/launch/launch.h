@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * launch - turns a plan into a running sandbox, runs its command, and takes everything away again.
+ *
+ * May: create namespaces, mounts inside them, cgroups below its own, one scratch directory in the state directory.
+ * Must not: parse, look a name up, or allocate from the heap after clone3; go on after a failed security step.
+ */
+#ifndef OC_RUNTIME_LAUNCH_LAUNCH_H
+#define OC_RUNTIME_LAUNCH_LAUNCH_H
+
+#include "runtime/plan/guard.h"
+#include "runtime/plan/plan.h"
+
+enum oc_cause { OC_CAUSE_EXIT, OC_CAUSE_SIGNAL, OC_CAUSE_TIMEOUT, OC_CAUSE_OOM, OC_CAUSE_PIDS, OC_CAUSE_SETUP };
+const char *oc_cause_name(enum oc_cause c);
+
+enum oc_layer_state {
+	OC_STATE_ENFORCED,
+	OC_STATE_PARTIAL, /* a stand-in works in its place: detail says which */
+	OC_STATE_MISSING  /* allowed to be missing, and is */
+};
+
+struct oc_result {
+	int status; /* what oc-sandbox exits with */
+	enum oc_cause cause;
+	int exit_code; /* of the payload, -1 if it did not exit by itself */
+	int signal;    /* that ended it, 0 if none */
+	uint64_t wall_us, user_us, system_us;
+	uint64_t memory_peak_bytes, pids_peak; /* 0: unknown */
+	enum oc_layer_state layer[OC_LAYER_COUNT];
+	char layer_detail[OC_LAYER_COUNT][96]; /* "ABI 7", "cgroup v1: memory, pids, cpu", "sampling monitor", ... */
+	struct oc_sweep sweep;		       /* what the command left for the host to run, and where it is now */
+	struct oc_err error;		       /* cause setup, or exit 126 and 127 */
+};
+
+struct oc_launch_options {
+	int in, out, err;	/* descriptors of the payload; usually 0, 1, 2 */
+	int exec_fd;		/* program to run in place of argv[0] (a sealed memfd), or -1 */
+	bool die_with_caller;	/* the parent process of the caller is watched; when it ends, so does the sandbox */
+	bool forward_signals;	/* TERM INT HUP QUIT USR1 USR2 of the caller go to the payload */
+	/*
+	 * Called in place of the caller's own clean-up if it was killed, when everything inside is dead: by another process on
+	 * the caller's memory, so only system calls, no heap.  NULL: nothing.
+	 */
+	void (*after_death)(void *ctx);
+	void *ctx;
+};
+
+/*
+ * Run plan->argv to its end.  Returns 0 and fills *res whether or not the payload failed; returns <0 (status 125, cause setup in *res too)
+ * if the sandbox could not be made: then nothing ran.
+ */
+int oc_launch_run(const struct oc_plan *plan, const struct oc_launch_options *opt, struct oc_result *res, struct oc_err *err);
+
+#endif

@@ -1,0 +1,27 @@
+noinst_LIBRARIES += liboclaunch.a
+OC_LAUNCH_SOURCES = \
+	runtime/launch/cgroup.c runtime/launch/cgroup.h \
+	runtime/launch/child.c runtime/launch/child.h \
+	runtime/launch/confine.c \
+	runtime/launch/dev.c \
+	runtime/launch/filters.h \
+	runtime/launch/ids.c \
+	runtime/launch/init.c \
+	runtime/launch/janitor.c runtime/launch/janitor.h \
+	runtime/launch/landlock.c \
+	runtime/launch/launch.h \
+	runtime/launch/mounts.c \
+	runtime/launch/msg.c \
+	runtime/launch/payload.c \
+	runtime/launch/prepare.c runtime/launch/prepare.h \
+	runtime/launch/relay.c runtime/launch/relay.h \
+	runtime/launch/run.c \
+	runtime/launch/sampler.c runtime/launch/sampler.h \
+	runtime/launch/spawn.c runtime/launch/spawn.h \
+	runtime/launch/sys.h
+liboclaunch_a_SOURCES = $(OC_LAUNCH_SOURCES)
+
+# The same code with one layer left out on request (OC_TEST_DROP): shows that the probes can fail.  Never installed.
+check_LIBRARIES = liboclaunch-weak.a
+liboclaunch_weak_a_SOURCES = $(OC_LAUNCH_SOURCES)
+liboclaunch_weak_a_CPPFLAGS = $(AM_CPPFLAGS) -DOC_TEST_WEAKEN

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run - the monitor of a one-shot sandbox.
+ *
+ * oc_launch_run is the story: prepare, spawn, wait for "ready", watch, clean up.  Whatever goes wrong on the way, the end is the
+ * same: pid 1 dead, its cgroup gone, the terminal as it was.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "runtime/launch/cgroup.h"
+#include "runtime/launch/janitor.h"
+#include "runtime/launch/prepare.h"
+#include "runtime/launch/relay.h"
+#include "runtime/launch/sampler.h"
+#include "runtime/launch/spawn.h"
+#include "runtime/launch/sys.h"
+
+/* From SIGTERM to SIGKILL when the time is up. */
+#define GRACE_MS 2000
+
+struct run {
+	const struct oc_plan *plan;
+	const struct oc_launch_options *opt;
+	struct oc_result *res;
+	struct oc_child child;
+	struct oc_cgroup cg;
+	struct oc_janitor janitor;
+	struct oc_relay relay;
+	pid_t init;
+	int sock;	/* to pid 1 */
+	int signal_fd;
+	int caller_fd;	/* pidfd of the process that started us, or -1 */
+	sigset_t old_mask;
+	uint64_t started_us, deadline_us, kill_us; /* monotonic; 0: none */
+	bool ready, reported, timed_out, over_memory;
+	int wait_status;
+	uint64_t sampled_memory, sampled_pids;
+};
+
+const char *oc_cause_name(enum oc_cause c)
+{
+	static const char *const name[] = {"exit", "signal", "timeout", "oom", "pids", "setup"};
+
+	return name[c];
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/*
+ * A process, not a thread: PR_SET_PDEATHSIG would fire when the thread that started us ends, which in a Java or Go program
+ * means nothing.
+ */
+static void watch_caller(struct run *r)
+{
+	pid_t parent = getppid();
+
+	if (!r->opt->die_with_caller || parent <= 1)
+		return;
+	r->caller_fd = (int)syscall(SYS_pidfd_open, parent, 0);
+	/* It may have died, and its number be somebody else's, before it was opened. */
+	if (r->caller_fd >= 0 && getppid() != parent) {
+		close(r->caller_fd);
+		r->caller_fd = -1;
+	}
+}
+
+static int block_signals(struct run *r, struct oc_err *err)
+{
+	static const int forwarded[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof forwarded / sizeof forwarded[0]; i++)
+		sigaddset(&set, forwarded[i]);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, &r->old_mask) < 0)
+		return oc_fail(err, errno, "sigprocmask");
+	sigdelset(&set, SIGCHLD);
+	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (r->signal_fd < 0)
+		return oc_fail(err, errno, "signalfd");
+	return 0;
+}
+
+/* The cgroup, or what stands in for it. */
+static int limit(struct run *r, struct oc_err *err)
+{
+	struct oc_err why = {0};
+
+	oc_cgroup_init(&r->cg);
+#ifdef OC_TEST_WEAKEN
+	if (r->child.drop && strcmp(r->child.drop, "cgroup") == 0)
+		return 0;
+#endif
+	if (oc_cgroup_create(&r->cg, r->plan, &why) == 0) {
+		oc_child_detail(&r->child, OC_LAYER_CGROUP, r->cg.detail);
+		if (r->cg.kind == OC_CGROUP_V1)
+			for (int i = 0; i < OC_CG_COUNT; i++)
+				r->child.cgroup_tasks_fd[r->child.cgroup_tasks_count++] = r->cg.tasks[i];
+		return 0;
+	}
+	oc_cgroup_init(&r->cg);
+	/*
+	 * An ordinary user without delegation: the stand-ins, said aloud.  As root a cgroup is always to be had, so
+	 * its absence is a failure like any other.
+	 */
+	bool missing = r->plan->may_be_missing & OC_LAYER_BIT(OC_LAYER_CGROUP);
+	if (r->plan->require_cgroup || (r->child.privileged && !missing)) {
+		*err = why;
+		oc_err_step(err, oc_layer_info(OC_LAYER_CGROUP)->name);
+		return -1;
+	}
+	r->child.state[OC_LAYER_CGROUP] = OC_STATE_PARTIAL;
+	oc_child_detail(&r->child, OC_LAYER_CGROUP, "stand-ins: RLIMIT_NPROC, RLIMIT_DATA, affinity, sampling");
+	r->child.nproc_limit = (int)(r->plan->pids > 1000000 ? 1000000 : r->plan->pids);
+	r->child.data_limit = r->plan->memory_bytes;
+	r->child.cpu_limit = (int)((r->plan->cpu_millis + 999) / 1000);
+	return 0;
+}
+
+static int start(struct run *r, struct oc_err *err)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return oc_fail(err, errno, "socketpair");
+	r->sock = pair[0];
+	r->child.status_fd = pair[1];
+	r->init = oc_spawn(&r->child, &r->cg, &r->janitor.init_pidfd, err);
+	if (r->init == 0) {
+		close(pair[0]);
+		oc_child_main(&r->child);
+	}
+	close(pair[1]);
+	r->child.status_fd = -1;
+	if (r->init < 0)
+		return -1;
+	oc_prepare_close(&r->child);
+	if (r->child.privileged && (r->child.clone_flags & CLONE_NEWUSER)) {
+		if (oc_ids_write_maps(r->init, r->plan, err) < 0) {
+			oc_err_step(err, "user");
+			return -1;
+		}
+		struct oc_msg go = {.type = OC_MSG_GO};
+		if (oc_msg_send(r->sock, &go, -1) < 0 && errno != EPIPE)
+			return oc_fail(err, errno, "cannot talk to pid 1");
+	}
+	return 0;
+}
+
+/* Until pid 1 says that the command runs, or why not. */
+static int wait_ready(struct run *r, struct oc_err *err)
+{
+	struct oc_msg m;
+	int fd;
+	ssize_t n = oc_msg_recv(r->sock, &m, &fd);
+
+	if (n <= 0) {
+		oc_fail(err, n < 0 ? errno : 0, "pid 1 of the sandbox died while it was set up");
+		oc_err_hint(err, "it may have been killed; see the kernel log");
+		return oc_err_step(err, "pid");
+	}
+	if (m.type == OC_MSG_ERROR || m.type == OC_MSG_NOEXEC) {
+		*err = m.err;
+		if (m.type == OC_MSG_ERROR)
+			return -1;
+		/* The sandbox was fine, the program was not there or not executable. */
+		r->res->error = m.err;
+		r->res->status = m.err.errnum == ENOENT || m.err.errnum == ENOTDIR ? 127 : 126;
+		return 1;
+	}
+	if (m.type != OC_MSG_READY)
+		return oc_fail(err, EPROTO, "unexpected message %u from pid 1", m.type);
+	memcpy(r->child.state, m.state, sizeof m.state);
+	memcpy(r->child.detail, m.detail, sizeof m.detail);
+	r->ready = true;
+	oc_relay_start(&r->relay, fd);
+	return 0;
+}
+
+static void tell_signal(const struct run *r, int sig)
+{
+	struct oc_msg m = {.type = OC_MSG_SIGNAL, .value = sig};
+
+	oc_msg_send(r->sock, &m, -1);
+}
+
+static void kill_all(const struct run *r)
+{
+	oc_sys_pidfd_send_signal(r->janitor.init_pidfd, SIGKILL, 0);
+}
+
+static void on_signals(struct run *r)
+{
+	struct signalfd_siginfo si;
+
+	while (read(r->signal_fd, &si, sizeof si) == (ssize_t)sizeof si) {
+		if (si.ssi_signo == SIGWINCH)
+			oc_relay_resize(&r->relay);
+		else if (r->opt->forward_signals)
+			tell_signal(r, (int)si.ssi_signo);
+	}
+}
+
+static void on_message(struct run *r)
+{
+	struct oc_msg m;
+	int fd;
+	ssize_t n = oc_msg_recv(r->sock, &m, &fd);
+
+	if (n <= 0) {
+		close(r->sock);
+		r->sock = -1;
+	} else if (m.type == OC_MSG_EXIT) {
+		r->reported = true;
+		r->wait_status = m.value;
+		r->res->user_us = (uint64_t)m.usage.ru_utime.tv_sec * 1000000 +
+				  (uint64_t)m.usage.ru_utime.tv_usec;
+		r->res->system_us = (uint64_t)m.usage.ru_stime.tv_sec * 1000000 +
+				    (uint64_t)m.usage.ru_stime.tv_usec;
+		if (r->cg.kind == OC_CGROUP_NONE && (uint64_t)m.usage.ru_maxrss * 1024 > r->sampled_memory)
+			r->sampled_memory = (uint64_t)m.usage.ru_maxrss * 1024;
+	}
+}
+
+static void on_time(struct run *r, uint64_t now)
+{
+	if (r->deadline_us && now >= r->deadline_us) {
+		r->timed_out = true;
+		r->deadline_us = 0;
+		r->kill_us = now + GRACE_MS * 1000;
+		tell_signal(r, SIGTERM);
+		tell_signal(r, SIGCONT);
+	}
+	if (r->kill_us && now >= r->kill_us) {
+		r->kill_us = 0;
+		kill_all(r);
+	}
+	if (r->child.state[OC_LAYER_CGROUP] == OC_STATE_PARTIAL) {
+		struct oc_sample s;
+		oc_sampler_take(r->init, &s);
+		if (s.memory_bytes > r->sampled_memory)
+			r->sampled_memory = s.memory_bytes;
+		if (s.processes > r->sampled_pids)
+			r->sampled_pids = s.processes;
+		if (s.memory_bytes > r->plan->memory_bytes && !r->over_memory) {
+			r->over_memory = true;
+			kill_all(r);
+		}
+	}
+}
+
+static int poll_timeout(const struct run *r, uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+
+	if (r->deadline_us)
+		next = r->deadline_us;
+	if (r->kill_us && r->kill_us < next)
+		next = r->kill_us;
+	if (r->child.state[OC_LAYER_CGROUP] == OC_STATE_PARTIAL && now + OC_SAMPLE_MS * 1000 < next)
+		next = now + OC_SAMPLE_MS * 1000;
+	if (next == UINT64_MAX)
+		return -1;
+	if (next <= now)
+		return 0;
+	uint64_t ms = (next - now + 999) / 1000;
+	return ms > 3600000 ? 3600000 : (int)ms;
+}
+
+/* Until pid 1 is dead. */
+static void watch(struct run *r)
+{
+	for (;;) {
+		struct pollfd p[10] = {
+			{.fd = r->janitor.init_pidfd, .events = POLLIN},
+			{.fd = r->sock, .events = POLLIN},
+			{.fd = r->signal_fd, .events = POLLIN},
+			{.fd = r->caller_fd, .events = POLLIN},
+		};
+		int n = oc_relay_poll(&r->relay, p + 4);
+		uint64_t now = now_us();
+		if (poll(p, (nfds_t)(4 + n), poll_timeout(r, now)) < 0 && errno != EINTR) {
+			kill_all(r);
+			return;
+		}
+		if (p[1].revents)
+			on_message(r);
+		if (p[2].revents)
+			on_signals(r);
+		if (p[3].revents) {
+			close(r->caller_fd);
+			r->caller_fd = -1;
+			kill_all(r);
+		}
+		oc_relay_run(&r->relay, p + 4, n);
+		on_time(r, now_us());
+		if (p[0].revents)
+			return;
+	}
+}
+
+static void judge(struct run *r, const struct oc_cgroup_usage *u)
+{
+	struct oc_result *res = r->res;
+
+	res->cause = OC_CAUSE_EXIT;
+	res->exit_code = -1;
+	if (r->reported && WIFEXITED(r->wait_status)) {
+		res->exit_code = WEXITSTATUS(r->wait_status);
+		res->status = res->exit_code;
+	} else {
+		/* Without a report pid 1 was killed, and the payload with it. */
+		res->signal = r->reported ? WTERMSIG(r->wait_status) : SIGKILL;
+		res->status = 128 + res->signal;
+		res->cause = OC_CAUSE_SIGNAL;
+	}
+	if (r->timed_out) {
+		res->cause = OC_CAUSE_TIMEOUT;
+		res->status = 124;
+	} else if (res->status != 0 && (u->oom_kills > 0 || r->over_memory)) {
+		res->cause = OC_CAUSE_OOM;
+	} else if (res->status != 0 &&
+		   (u->pids_refused > 0 || (r->child.nproc_limit > 0 &&
+					    r->sampled_pids >= (uint64_t)r->child.nproc_limit))) {
+		res->cause = OC_CAUSE_PIDS;
+	}
+	res->memory_peak_bytes = r->cg.kind == OC_CGROUP_NONE ? r->sampled_memory : u->memory_peak;
+	res->pids_peak = r->cg.kind == OC_CGROUP_NONE ? r->sampled_pids : u->pids_peak;
+	if (u->cpu_user_us || u->cpu_system_us) {
+		res->user_us = u->cpu_user_us;
+		res->system_us = u->cpu_system_us;
+	}
+}
+
+static int run(struct run *r, struct oc_err *err)
+{
+	if (oc_relay_prepare(&r->relay, &r->child, r->plan, err) < 0)
+		return -1;
+	if (block_signals(r, err) < 0)
+		return -1;
+	watch_caller(r);
+	r->janitor.cgroup = &r->cg;
+	r->janitor.after = r->opt->after_death;
+	r->janitor.ctx = r->opt->ctx;
+	if (oc_janitor_start(&r->janitor, err) < 0)
+		return -1;
+	if (limit(r, err) < 0 || start(r, err) < 0)
+		return -1;
+	int ready = wait_ready(r, err);
+	if (ready < 0)
+		return -1;
+	if (ready > 0)
+		return 0;
+	if (r->plan->timeout_ms)
+		r->deadline_us = r->started_us + r->plan->timeout_ms * 1000;
+	watch(r);
+	return 0;
+}
+
+static void clean_up(struct run *r)
+{
+	struct oc_cgroup_usage u;
+
+	if (r->init > 0) {
+		kill_all(r);
+		while (waitpid(r->init, NULL, __WALL) < 0 && errno == EINTR)
+			;
+		/* Its last words may still be in the socket. */
+		while (r->ready && !r->reported && r->sock >= 0)
+			on_message(r);
+	}
+	oc_relay_finish(&r->relay);
+	oc_cgroup_usage(&r->cg, &u);
+	if (r->ready)
+		judge(r, &u);
+	oc_cgroup_remove(&r->cg);
+	oc_janitor_dismiss(&r->janitor);
+	oc_prepare_close(&r->child);
+	oc_closep(&r->sock);
+	oc_closep(&r->caller_fd);
+	if (r->signal_fd >= 0) {
+		close(r->signal_fd);
+		sigprocmask(SIG_SETMASK, &r->old_mask, NULL);
+	}
+}
+
+int oc_launch_run(const struct oc_plan *plan, const struct oc_launch_options *opt, struct oc_result *res,
+		  struct oc_err *err)
+{
+	struct run *r = oc_arena_alloc(plan->arena, sizeof *r);
+
+	memset(res, 0, sizeof *res);
+	res->exit_code = -1;
+	r->plan = plan;
+	r->opt = opt;
+	r->res = res;
+	r->sock = r->signal_fd = r->caller_fd = -1;
+	oc_cgroup_init(&r->cg);
+	oc_janitor_init(&r->janitor);
+	r->relay.master = -1;
+	for (int i = 0; i < 3; i++)
+		r->relay.tty[i] = r->relay.pipe_end[i] = r->relay.inner[i] = -1;
+	r->relay.in.from = r->relay.out.from = r->relay.err.from = -1;
+	r->started_us = now_us();
+
+	int rc = oc_prepare_child(&r->child, plan, opt, err);
+	if (rc == 0)
+		rc = run(r, err);
+	clean_up(r);
+	res->wall_us = now_us() - r->started_us;
+	memcpy(res->layer, r->child.state, sizeof res->layer);
+	memcpy(res->layer_detail, r->child.detail, sizeof res->layer_detail);
+	if (rc < 0 || !r->ready)
+		res->cause = OC_CAUSE_SETUP;
+	if (rc < 0) {
+		res->status = 125;
+		res->error = *err;
+	}
+	return rc < 0 ? -1 : 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sampler - see sampler.h.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "runtime/launch/sampler.h"
+
+/* More than the ceiling of pids that stands in: then the count alone is over any limit. */
+#define MAX_SEEN 8192
+
+static uint64_t kilobytes(const char *text, const char *key)
+{
+	const char *p = strstr(text, key);
+
+	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
+}
+
+static void add_process(pid_t pid, struct oc_sample *s)
+{
+	char path[64], text[4096];
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	if (oc_read_file_at(AT_FDCWD, path, text, sizeof text) < 0)
+		return;
+	s->memory_bytes += (kilobytes(text, "RssAnon:") + kilobytes(text, "RssShmem:")) * 1024;
+}
+
+/* Children of one thread, appended to seen. */
+static size_t add_children(pid_t pid, const char *tid, pid_t *seen, size_t count)
+{
+	char path[96], text[65536];
+
+	snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)pid, tid);
+	if (oc_read_file_at(AT_FDCWD, path, text, sizeof text) < 0)
+		return count;
+	for (char *p = text; *p && count < MAX_SEEN;) {
+		char *end;
+		long child = strtol(p, &end, 10);
+		if (end == p)
+			break;
+		seen[count++] = (pid_t)child;
+		p = end + (*end == ' ');
+	}
+	return count;
+}
+
+void oc_sampler_take(pid_t init, struct oc_sample *s)
+{
+	pid_t seen[MAX_SEEN];
+	size_t count = 1, next = 0;
+
+	s->memory_bytes = 0;
+	s->processes = 0;
+	seen[0] = init;
+	/* Breadth first through the children of every thread; orphans are children of pid 1. */
+	while (next < count) {
+		pid_t pid = seen[next++];
+		char path[64];
+		snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+		DIR *tasks = opendir(path);
+		if (!tasks)
+			continue;
+		if (pid != init) {
+			s->processes++;
+			add_process(pid, s);
+		}
+		for (struct dirent *d; (d = readdir(tasks));)
+			if (d->d_name[0] != '.')
+				count = add_children(pid, d->d_name, seen, count);
+		closedir(tasks);
+	}
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sampler - what stands in for the memory and pids controllers where no cgroup can be had.
+ *
+ * It adds up, ten times a second, what the processes of the sandbox hold.  It sees a limit passed, it cannot stop it from being
+ * passed: RLIMIT_DATA and RLIMIT_NPROC bound each process and the number of them in between.
+ */
+#ifndef OC_RUNTIME_LAUNCH_SAMPLER_H
+#define OC_RUNTIME_LAUNCH_SAMPLER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define OC_SAMPLE_MS 100
+
+struct oc_sample {
+	uint64_t memory_bytes; /* anonymous and shared memory of all processes */
+	uint64_t processes;    /* without pid 1 */
+};
+
+/* init: pid 1 of the sandbox as the host sees it. Processes that end meanwhile are left out. */
+void oc_sampler_take(pid_t init, struct oc_sample *s);
+
+#endif

@@ -1,0 +1,4 @@
+noinst_LIBRARIES += libocsession.a
+libocsession_a_SOURCES = \
+	runtime/session/oneshot.c runtime/session/oneshot.h \
+	runtime/session/quarantine.c runtime/session/quarantine.h

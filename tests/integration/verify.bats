@@ -1,0 +1,178 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# `verify` on the real launcher, and on one that leaves a layer out while it claims it (oc-sandbox-weak): each layer's
+# probes must see that.  What the bare host answers to the probes is in tests/unit/test_verify.
+
+setup() {
+	build=${top_builddir:-$BATS_TEST_DIRNAME/../..}
+	build=$(cd "$build" && pwd)
+	sandbox=${OC_SANDBOX:-$build/oc-sandbox}
+	weak=$build/oc-sandbox-weak
+	export HOME=$BATS_TEST_TMPDIR
+	unset OPENCLAW_CONFIG_PATH OPENCLAW_STATE_DIR OPENCLAW_HOME OPENCLAW_PROFILE OC_TEST_DROP
+}
+
+teardown() {
+	if [ -n "${user_dir:-}" ]; then rm -rf "$user_dir"; fi
+}
+
+# A directory that an ordinary user can reach and owns, with the programs in it: that of bats is root's alone.
+make_user_dir() {
+	user_dir=$(mktemp -d /tmp/oc-verify.XXXXXX)
+	cp "$build/oc-sandbox" "$build/oc-probe" "$user_dir"
+	chmod 755 "$user_dir"
+	if [ "$(id -u)" -eq 0 ]; then chown -R 54321:54321 "$user_dir"; fi
+}
+
+as_user() {
+	if [ "$(id -u)" -eq 0 ]; then
+		HOME=$user_dir setpriv --reuid 54321 --regid 54321 --clear-groups "$@"
+	else
+		"$@"
+	fi
+}
+
+# Cgroups of sandboxes whose maker is dead.
+dead_groups() {
+	find /sys/fs/cgroup -maxdepth 8 -type d -name 'oc-sandbox-*' 2>/dev/null | while read -r d; do
+		pid=${d##*/oc-sandbox-}
+		[ -d "/proc/${pid%%-*}" ] || echo "$d"
+	done | sort
+}
+
+all_as_claimed() {
+	if [ "$status" -ne 0 ]; then
+		grep -v '^ok' <<<"$output"
+		return 1
+	fi
+	[[ ${lines[${#lines[@]} - 1]} =~ ^[0-9]{3,}\ tried:\ [0-9]+\ as\ claimed,\ 0\ not ]]
+}
+
+@test "verify: default profile, all as claimed" {
+	run "$sandbox" verify --no-config
+	all_as_claimed
+}
+
+@test "verify: default profile as an ordinary user, all as claimed" {
+	make_user_dir
+	run as_user "$user_dir/oc-sandbox" verify --no-config
+	all_as_claimed
+}
+
+@test "verify: writable workspace as an ordinary user, all as claimed" {
+	make_user_dir
+	as_user mkdir -p "$user_dir/ws/.git/hooks"
+	run as_user "$user_dir/oc-sandbox" verify --no-config --workspace "$user_dir/ws" --access rw --memory 96m
+	all_as_claimed
+	grep -q '^ok  *mount.write /workspace ' <<<"$output"
+}
+
+@test "verify: profile strict, all as claimed" {
+	run "$sandbox" verify --no-config --profile strict
+	all_as_claimed
+}
+
+@test "verify: profile build, all as claimed, and ptrace is not claimed to be refused" {
+	run "$sandbox" verify --no-config --profile build
+	all_as_claimed
+	! grep -q 'seccomp\.ptrace' <<<"$output"
+	grep -q 'seccomp\.bpf' <<<"$output"
+}
+
+@test "verify: writable workspace, guarded paths, binds, tmpfs, sysfs and small limits" {
+	ws=$BATS_TEST_TMPDIR/ws
+	mkdir -p "$ws/.git/hooks" "$ws/.vscode" "$BATS_TEST_TMPDIR/data"
+	printf '[core]\n\trepositoryformatversion = 0\n' >"$ws/.git/config"
+	echo 'ref: refs/heads/main' >"$ws/.git/HEAD"
+	touch "$ws/.bashrc" "$BATS_TEST_TMPDIR/file"
+	before=$(cd "$ws" && find . -printf '%p %i %m %s\n' | sort)
+	run "$sandbox" verify --no-config --workspace "$ws" --access rw --bind "$BATS_TEST_TMPDIR/data:/data:ro" \
+		--bind "$BATS_TEST_TMPDIR/file:/etc/extra" --tmpfs /scratch:size=1m --sysfs --memory 64m --pids 24 --cpus 0.5
+	all_as_claimed
+	grep -q '^ok  *mount.write /data ' <<<"$output"
+	grep -q '^ok  *mount.write /workspace/.git/hooks .*EROFS' <<<"$output"
+	grep -q '^ok  *mount.point /workspace/.git/config ' <<<"$output"
+	grep -q '^ok  *masks.object /sys/firmware' <<<"$output"
+	grep -q '^ok  *cgroup.memory  *at most 64 MiB  *\(killed\|denied\)' <<<"$output"
+	[ "$before" = "$(cd "$ws" && find . -printf '%p %i %m %s\n' | sort)" ]
+}
+
+@test "verify --json" {
+	run "$sandbox" verify --no-config --json
+	[ "$status" -eq 0 ]
+	grep -q '"ok": true' <<<"$output"
+	if command -v jq >/dev/null; then
+		[ "$(jq -r '.rows[] | select(.probe == "seccomp.keyctl") | .layer + " " + .observed + " " + .verdict' <<<"$output")" = "seccomp denied ok" ]
+		[ "$(jq '[.rows[] | select(.verdict != "ok" and .verdict != "missing")] | length' <<<"$output")" -eq 0 ]
+	fi
+}
+
+@test "verify: no oc-probe is an error, not a success" {
+	cp "$build/oc-sandbox" "$BATS_TEST_TMPDIR"
+	run "$BATS_TEST_TMPDIR/oc-sandbox" verify --no-config
+	if [[ $output == *" tried: "* ]]; then
+		skip "an installed oc-probe was found"
+	fi
+	[ "$status" -eq 125 ]
+	[[ $output == *"oc-probe"* ]]
+}
+
+@test "run --verify runs the command when all is as claimed" {
+	run "$sandbox" run --no-config --verify -- /bin/echo it ran
+	[ "$status" -eq 0 ]
+	[[ $output == *"it ran"* ]]
+}
+
+@test "run --verify does not run the command when something differs" {
+	run env OC_TEST_DROP=seccomp "$weak" run --no-config --verify -- /bin/echo it ran
+	[ "$status" -eq 125 ]
+	[[ $output != *"it ran"* ]]
+	[[ $output == *"seccomp.mount"* ]]
+}
+
+@test "verify leaves no process and no cgroup behind" {
+	before=$(dead_groups)
+	run "$sandbox" verify --no-config
+	[ "$status" -eq 0 ]
+	[ -z "$(comm -13 <(echo "$before") <(dead_groups))" ]
+}
+
+# dropped LAYER: without it either its own probes say so, or no sandbox comes up at all.
+dropped() {
+	run env OC_TEST_DROP="$1" "$weak" verify --no-config
+	if [ "$status" -eq 125 ]; then
+		# what is built on the layer fails
+		[[ $output != *" tried: "* ]] || return 1
+		echo "# $1: ${lines[0]}" >&3
+		[ "${2:-}" = may-stop ]
+		return
+	fi
+	[ "$status" -eq 1 ] || return 1
+	grep -Eq "^(differs|untried)  *$1\." <<<"$output" || {
+		grep -v '^ok' <<<"$output"
+		return 1
+	}
+}
+
+@test "without layer user it shows" { dropped user may-stop; }
+@test "without layer mount it shows" { dropped mount may-stop; }
+@test "without layer pid it shows" { dropped pid may-stop; }
+@test "without layer ipc it shows" { dropped ipc; }
+@test "without layer uts it shows" { dropped uts; }
+@test "without layer cgroup-namespace it shows" { dropped cgroup-namespace; }
+@test "without layer net it shows" { dropped net; }
+@test "without layer rootfs it shows" { dropped rootfs may-stop; }
+@test "without layer proc it shows" { dropped proc; }
+@test "without layer dev it shows" { dropped dev may-stop; }
+@test "without layer masks it shows" { dropped masks; }
+@test "without layer nested it shows" { dropped nested; }
+@test "without layer capabilities it shows" { dropped capabilities; }
+@test "without layer securebits it shows" { dropped securebits; }
+@test "without layer no-new-privs it shows" { dropped no-new-privs may-stop; }
+@test "without layer landlock it shows" { dropped landlock; }
+@test "without layer seccomp it shows" { dropped seccomp; }
+@test "without layer keyring it shows" { dropped keyring; }
+@test "without layer descriptors it shows" { dropped descriptors may-stop; }
+@test "without layer rlimits it shows" { dropped rlimits; }
+@test "without layer cgroup it shows" { dropped cgroup; }

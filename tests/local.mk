@@ -1,0 +1,76 @@
+# Every test program of the tree is listed in UNIT_TESTS (built, cmocka), FRAME_TESTS, BATS_TESTS or ATTACK_TESTS (files of the
+# source tree); tests/lib/check-tree fails when one is forgotten.  Each of tests/unit/*.mk belongs to the room of its name.
+ATTACK_TESTS =
+LINT_TESTS = tests/lib/check-arrows tests/lib/check-tree
+# About the tree and its tools: the same for every user.
+FRAME_TESTS = \
+	tests/integration/arrows.bats \
+	tests/integration/packaging.bats \
+	tests/integration/runner.bats
+BATS_TESTS += \
+	tests/integration/badinput.bats \
+	tests/integration/options.bats \
+	tests/integration/run.bats \
+	tests/integration/tty.bats \
+	tests/integration/work.bats
+
+noinst_HEADERS += tests/unit/cm.h
+include $(top_srcdir)/tests/unit/base.mk
+include $(top_srcdir)/tests/unit/guard.mk
+include $(top_srcdir)/tests/unit/plan.mk
+include $(top_srcdir)/tests/unit/profiles.mk
+
+RUN_TESTS = $(top_srcdir)/tests/lib/run-tests --srcdir $(top_srcdir) --builddir $(top_builddir)
+USER_TESTS = $(UNIT_TESTS) $(BATS_TESTS) $(ATTACK_TESTS)
+ALL_TESTS = $(LINT_TESTS) $(FRAME_TESTS) $(USER_TESTS)
+
+EXTRA_DIST += $(FRAME_TESTS) $(BATS_TESTS) $(ATTACK_TESTS) \
+	tests/bench/bench.sh \
+	tests/lib/check-arrows \
+	tests/lib/check-lint \
+	tests/lib/check-tree \
+	tests/lib/run-tests \
+	tests/fuzz
+
+# T='tests/unit/test_err ...' runs only these.
+check-local:
+if HAVE_CMOCKA
+	@OC_LISTED="$(ALL_TESTS)" OC_DISTFILES="$(DISTFILES)"; export OC_LISTED OC_DISTFILES; \
+	$(RUN_TESTS) $${T:-$(ALL_TESTS)}
+else
+	@echo "make check needs cmocka (Debian: libcmocka-dev); configure did not find it" >&2; exit 1
+endif
+
+# The unit tests alone: what a build with --enable-sanitizers is for.
+check-unit: $(check_PROGRAMS)
+	@$(RUN_TESTS) $(UNIT_TESTS)
+
+print-user-tests:
+	@echo $(USER_TESTS)
+
+lint: all
+	@CPPFLAGS="$(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS)"; export CPPFLAGS; \
+	$(RUN_TESTS) --time-limit 1800 tests/lib/check-lint
+
+attack: all
+	@$(RUN_TESTS) $(ATTACK_TESTS)
+
+# Side by side with bubblewrap, crun and plain exec.  Not part of `make check`: it has no pass and no fail.
+EXTRA_PROGRAMS = tests/bench/bench
+tests_bench_bench_SOURCES = tests/bench/bench.c
+BENCH_ROUNDS = 200
+bench: all tests/bench/bench$(EXEEXT)
+	@top_builddir=$(abs_top_builddir) $(top_srcdir)/tests/bench/bench.sh $(BENCH_ROUNDS)
+
+# FUZZ_SECONDS is for all fuzzers together.
+FUZZ_SECONDS = 3600
+fuzz: $(BUILT_SOURCES)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) \
+	$(top_srcdir)/tests/fuzz/run-fuzz
+fuzz-smoke: $(BUILT_SOURCES)
+	@FUZZ_SECONDS=60; export FUZZ_SECONDS; $(RUN_TESTS) --time-limit 900 tests/fuzz/run-fuzz
+
+clean-local: clean-local-tests
+clean-local-tests:
+	rm -rf tests/log tests/bench/bench$(EXEEXT)
+.PHONY: attack bench check-unit fuzz fuzz-smoke lint print-user-tests clean-local-tests
