@@ -70,8 +70,8 @@ prepare_source() {
 	if [ ! -w "$top" ] || [ -e "$top/config.status" ]; then
 		source=$1/source
 		mkdir -p "$source"
-		(cd "$top" && tar -cf - --exclude=./.git --exclude='./build*' --exclude=./config.status --exclude=./config.h \
-			--exclude=./Makefile --exclude='*.o' --exclude='*.a' .) | (cd "$source" && tar -xf -)
+		(cd "$top" && tar -cf - --exclude=./.git --exclude=./build --exclude="./${1#"$top"/}" --exclude=./config.status \
+			--exclude=./config.h --exclude=./Makefile --exclude='*.o' --exclude='*.a' .) | (cd "$source" && tar -xf -)
 		chmod -R u+w "$source"
 	fi
 	# Later changes are the business of the Makefile's own rules.

@@ -4,6 +4,7 @@ seccompprofiledir = $(pkgdatadir)/seccomp
 dist_seccompprofile_DATA = \
 	profiles/seccomp/build.json \
 	profiles/seccomp/default.json \
+	profiles/seccomp/floor.json \
 	profiles/seccomp/init.json \
 	profiles/seccomp/strict.json
 
@@ -28,4 +29,4 @@ CLEANFILES += runtime/launch/filters.c runtime/launch/filters.c.tmp
 runtime/launch/filters.c: oc-seccompc$(EXEEXT) $(dist_seccompprofile_DATA)
 	$(AM_V_GEN)$(MKDIR_P) runtime/launch && ./oc-seccompc$(EXEEXT) --emit-c \
 		default=$(srcdir)/profiles/seccomp/default.json strict=$(srcdir)/profiles/seccomp/strict.json \
-		build=$(srcdir)/profiles/seccomp/build.json init=$(srcdir)/profiles/seccomp/init.json > $@.tmp && mv $@.tmp $@
+		build=$(srcdir)/profiles/seccomp/build.json init=$(srcdir)/profiles/seccomp/init.json floor=$(srcdir)/profiles/seccomp/floor.json > $@.tmp && mv $@.tmp $@

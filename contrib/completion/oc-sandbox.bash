@@ -57,7 +57,7 @@ _oc_sandbox() {
 	--agent | --session | --tmpfs | --user | --hostname | --env | --timeout | --memory | --swap | --pids | --cpus | --ulimit | --entry) ;;
 	*)
 		case $command in
-		run) options="$plan --verify --result --quiet" ;;
+		run) options="$plan --verify --result --quiet --outlive-caller" ;;
 		explain | verify) options="$plan --json" ;;
 		doctor) options='--json --help' ;;
 		recover) options='--state-dir --entry --help' ;;

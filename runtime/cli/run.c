@@ -7,29 +7,44 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "runtime/cli/cli.h"
 #include "runtime/session/oneshot.h"
 #include "runtime/verify/verify.h"
 
-/* FILE or fd:N; opened before anything runs, so that a result that cannot be written is known first. */
+/*
+ * FILE or fd:N; opened before anything runs, so that a result that cannot be written is known first.  No link is followed
+ * and no second name accepted: FILE may lie in a directory that the command of an earlier run could write.
+ */
 static int open_result(const char *spec, struct oc_err *err)
 {
+	struct stat st;
+
 	if (!spec)
 		return -1;
 	if (strncmp(spec, "fd:", 3) == 0) {
 		char *end;
 		errno = 0;
 		long n = strtol(spec + 3, &end, 10);
-		if (errno || end == spec + 3 || *end || n < 0 || n > 65535 ||
-		    fcntl((int)n, F_GETFD) < 0)
+		if (errno || end == spec + 3 || *end || n < 0 || n > 65535 || fcntl((int)n, F_GETFD) < 0)
 			return oc_fail(err, EBADF, "--result %s", spec);
 		int fd = fcntl((int)n, F_DUPFD_CLOEXEC, 3);
 		return fd >= 0 ? fd : oc_fail(err, errno, "--result %s", spec);
 	}
-	int fd = oc_openat2(AT_FDCWD, spec, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0600, 0);
-	return fd >= 0 ? fd : oc_fail(err, errno, "--result %s", spec);
+	oc_auto_close fd = oc_openat2(AT_FDCWD, spec, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600,
+				      RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		oc_fail(err, errno, "--result %s", spec);
+		if (err->errnum == ELOOP)
+			oc_err_hint(err, "symbolic links are not followed there; give the real path");
+		return -1;
+	}
+	if (S_ISREG(st.st_mode) && st.st_nlink > 1)
+		return oc_fail(err, 0, "--result %s has another name (%u hard links)", spec,
+			       (unsigned)st.st_nlink);
+	return oc_steal_fd(&fd);
 }
 
 static int write_result(int fd, const struct oc_plan *plan, const struct oc_result *res)
@@ -43,6 +58,13 @@ static int write_result(int fd, const struct oc_plan *plan, const struct oc_resu
 	oc_jw_init(&w, &out, 0);
 	oc_cli_result_json(plan, res, &w);
 	oc_buf_puts(&out, "\n");
+	/* Not before now: whatever the command wrote into the file in the meantime goes. */
+	struct stat st;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_CUR) == 0 && ftruncate(fd, 0) < 0) {
+		oc_fail(&err, errno, "cannot empty the file of the result");
+		oc_err_print(&err, "oc-sandbox", 2);
+		return -1;
+	}
 	if (oc_write_all(fd, out.data, out.len) < 0) {
 		oc_fail(&err, errno, "cannot write the result");
 		oc_err_print(&err, "oc-sandbox", 2);

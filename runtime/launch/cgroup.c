@@ -4,7 +4,8 @@
  *
  * v1: every controller has its own tree under /sys/fs/cgroup/NAME; the leaf is made in each, below the caller's own group.
  * v2: a group with processes in it may not hand controllers to children, so the leaf is made beside the caller, below the nearest
- * ancestor that may be written and hands on what is needed.  On a hybrid host the controllers are where v1 has them.
+ * ancestor that may be written and hands on what is needed.  A delegated group in which only we are is emptied first: we move to a
+ * sub-group.  On a hybrid host the controllers are where v1 has them.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,13 +17,21 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "runtime/launch/cgroup.h"
+#include "runtime/launch/delegate.h"
 
-static const char *const controller[OC_CG_COUNT] = {"memory", "pids", "cpu"};
+static const char *const controller[OC_CG_COUNT] = {"pids", "memory", "cpu"};
+
+const char *oc_cgroup_controller(int i)
+{
+	return controller[i];
+}
 
 #define BENEATH (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
 
@@ -198,93 +207,269 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-/* Hand our controllers to the children of dir. True if all are there (afterwards). */
-static bool hand_on(int dir, bool try)
+/* --- v2: where the leaf is made --- */
+
+#define ROOT "/sys/fs/cgroup"
+#define MONITOR "oc-monitor"
+
+/* Memory first: of the three it is the one that the kernel refuses to a group with processes. */
+static const int order[OC_CG_COUNT] = {OC_CG_MEMORY, OC_CG_PIDS, OC_CG_CPU};
+
+struct place {
+	int dir;
+	unsigned mask; /* controllers that it hands to its children */
+	bool settled;
+};
+
+static bool has_processes(int dir)
+{
+	char list[16];
+
+	return oc_read_file_at(dir, "cgroup.procs", list, sizeof list) != 0; /* EFBIG: more than fit */
+}
+
+/* Hand our controllers to the children of dir.  Returns those that are handed on afterwards. */
+static unsigned hand_on(int dir)
 {
 	char list[512];
+	unsigned mask = 0;
 
 	if (oc_read_file_at(dir, "cgroup.subtree_control", list, sizeof list) < 0)
-		return false;
-	for (int i = 0; i < OC_CG_COUNT; i++) {
-		if (has_word(list, controller[i]))
-			continue;
+		return 0;
+	for (int n = 0; n < OC_CG_COUNT; n++) {
+		int i = order[n];
 		char word[16] = "+";
 		strncat(word, controller[i], sizeof word - 2);
-		if (!try || oc_write_file_at(dir, "cgroup.subtree_control", word) < 0)
+		/*
+		 * Without the memory controller a group with processes would become the root of a threaded tree, in which no
+		 * process can be started.  Only the root group (no cgroup.type) may have both.
+		 */
+		if (n == 1 && !mask && faccessat(dir, "cgroup.type", F_OK, 0) == 0 && has_processes(dir))
+			return 0;
+		if (has_word(list, controller[i]) || oc_write_file_at(dir, "cgroup.subtree_control", word) == 0)
+			mask |= OC_CG_BIT(i);
+		else if (errno == EBUSY || errno == EACCES)
+			return mask; /* processes in it, or not ours: so it is for the others */
+	}
+	return mask;
+}
+
+/* Write every process of a group to another one. */
+static void move_all(int from, int to)
+{
+	char list[256];
+
+	if (oc_read_file_at(from, "cgroup.procs", list, sizeof list) < 0)
+		return;
+	for (char *save = NULL, *pid = strtok_r(list, "\n", &save); pid; pid = strtok_r(NULL, "\n", &save))
+		oc_write_file_at(to, "cgroup.procs", pid);
+}
+
+/* Only we are in the group, and children of ours (the janitor). */
+static bool alone(int dir)
+{
+	char list[256];
+
+	if (oc_read_file_at(dir, "cgroup.procs", list, sizeof list) <= 0)
+		return false;
+	for (char *save = NULL, *p = strtok_r(list, "\n", &save); p; p = strtok_r(NULL, "\n", &save)) {
+		int pid = 0;
+		siginfo_t si;
+		/* 0 is a process of another pid namespace. */
+		if (sscanf(p, "%d", &pid) != 1 || pid <= 0)
+			return false;
+		if (pid != getpid() && waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
 			return false;
 	}
 	return true;
 }
 
-/*
- * The group that the leaf is made in: from our own upwards, the first that may be written and hands on the
- * controllers, or can be made to.  An ancestor can only hand on what it has, so as root switch them on from the top.
- */
-static int find_parent_v2(const char *own, struct oc_err *err)
+/* Back from the sub-group.  While controllers are handed on, processes may not enter the group. */
+static void unsettle(int dir)
+{
+	oc_auto_close sub = oc_openat2(dir, MONITOR, O_RDONLY | O_DIRECTORY, 0, BENEATH);
+
+	if (sub < 0)
+		return;
+	for (int i = 0; i < OC_CG_COUNT; i++) {
+		char word[16] = "-";
+		strncat(word, controller[i], sizeof word - 2);
+		oc_write_file_at(dir, "cgroup.subtree_control", word);
+	}
+	move_all(sub, dir);
+	unlinkat(dir, MONITOR, AT_REMOVEDIR);
+}
+
+/* Make room in a delegated group: we go to a sub-group, and the leaf is made beside it. */
+static unsigned settle(int dir)
+{
+	if (faccessat(dir, "cgroup.procs", W_OK, AT_EACCESS) < 0 || !alone(dir) || mkdirat(dir, MONITOR, 0755) < 0)
+		return 0;
+	oc_auto_close sub = oc_openat2(dir, MONITOR, O_RDONLY | O_DIRECTORY, 0, BENEATH);
+	if (sub >= 0)
+		move_all(dir, sub);
+	unsigned mask = hand_on(dir);
+	if (!mask)
+		unsettle(dir);
+	return mask;
+}
+
+/* systemd marks what it delegates; the root of a cgroup namespace is delegated by whoever made it. */
+static bool is_delegated(int dir, const char *path)
+{
+	char mark[4];
+
+	return strcmp(path, ROOT) == 0 || (fgetxattr(dir, "trusted.delegate", mark, sizeof mark) == 1 && *mark == '1') ||
+	       (fgetxattr(dir, "user.delegate", mark, sizeof mark) == 1 && *mark == '1');
+}
+
+static void keep_better(struct place *best, int *dir, unsigned mask, bool settled)
+{
+	if (__builtin_popcount(mask) <= (best->dir < 0 ? 0 : __builtin_popcount(best->mask)))
+		return;
+	oc_closep(&best->dir);
+	*best = (struct place){.dir = oc_steal_fd(dir), .mask = mask, .settled = settled};
+}
+
+/* From our own group upwards, the first that may be written and hands on the most. */
+static void look_up(const char *own, bool may_settle, struct place *best)
 {
 	char path[4096];
-	int r = snprintf(path, sizeof path, "/sys/fs/cgroup%s", own);
 
-	if (r < 0 || (size_t)r >= sizeof path)
-		return oc_fail(err, ENAMETOOLONG, "own cgroup");
-	if (geteuid() == 0) {
-		for (char *p = path + strlen("/sys/fs/cgroup"); (p = strchr(p, '/')); p++) {
-			*p = '\0';
-			oc_auto_close dir =
-				oc_openat2(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
-			*p = '/';
-			if (dir < 0 || !hand_on(dir, true))
-				break; /* a group with processes: nothing below it can have them */
-		}
-	}
-	for (;;) {
+	snprintf(path, sizeof path, ROOT "%s", own);
+	for (bool first = true; best->mask != OC_CG_ALL; first = false) {
 		oc_auto_close dir = oc_openat2(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
 		if (dir >= 0 && faccessat(dir, "cgroup.procs", W_OK, AT_EACCESS) == 0 &&
-		    faccessat(dir, ".", W_OK, AT_EACCESS) == 0 && hand_on(dir, true))
-			return oc_steal_fd(&dir);
+		    faccessat(dir, ".", W_OK, AT_EACCESS) == 0) {
+			unsigned mask = hand_on(dir);
+			bool settled = false;
+			if (!mask && first && (may_settle || is_delegated(dir, path)))
+				settled = (mask = settle(dir)) != 0;
+			keep_better(best, &dir, mask, settled);
+			if (settled)
+				return;
+		}
 		char *slash = strrchr(path, '/');
-		if (!slash || (size_t)(slash - path) < strlen("/sys/fs/cgroup"))
-			break;
+		if ((size_t)(slash - path) < strlen(ROOT))
+			return;
 		*slash = '\0';
 	}
-	oc_fail(err, EACCES, "no cgroup above %s may be written and hands on memory, pids and cpu", own);
-	return oc_err_hint(err, "run below a delegated cgroup (systemd: Delegate=yes), see "
-				"`oc-sandbox doctor`");
+}
+
+/* An ancestor can only hand on what it has: switch the controllers on from the top.  What is not ours stays as it is. */
+static void switch_on(const char *own)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, ROOT "%s", own);
+	for (char *p = path + strlen(ROOT); (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		oc_auto_close dir = oc_openat2(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
+		*p = '/';
+		if (dir >= 0)
+			hand_on(dir);
+	}
+}
+
+/* Our own group on v2, "" for the root. */
+static int own_v2(char *self, char *own, size_t size, struct oc_err *err)
+{
+	if (!own_path(self, "", own, size))
+		return oc_fail(err, 0, "the own cgroup is not in /proc/self/cgroup");
+	if (strstr(own, "/.."))
+		return oc_fail(err, 0, "the own cgroup lies outside of the visible tree");
+	if (strcmp(own, "/") == 0)
+		*own = '\0';
+	return 0;
+}
+
+/* The user manager puts us into a scope that is ours. */
+static int ask_manager(const struct oc_cgroup *cg, char *own, size_t size, struct oc_err *err)
+{
+	char unit[sizeof cg->name + 8], self[8192];
+
+	snprintf(unit, sizeof unit, "%s.scope", cg->name);
+	if (oc_delegate_scope(unit, err) < 0)
+		return -1;
+	if (oc_read_file_at(AT_FDCWD, "/proc/self/cgroup", self, sizeof self) < 0)
+		return oc_fail(err, errno, "cannot read /proc/self/cgroup");
+	if (own_v2(self, own, size, err) < 0)
+		return -1;
+	if (!strstr(own, unit))
+		return oc_fail(err, 0, "the systemd user manager made %s but did not move us there", unit);
+	return 0;
+}
+
+/* The cheap ways first: most callers already stand below a group that hands all on. */
+static int find_parent_v2(struct oc_cgroup *cg, char *own, size_t size, struct oc_err *err)
+{
+	struct place best = {.dir = -1};
+	struct oc_err why = {0};
+
+	look_up(own, false, &best);
+	if (best.mask != OC_CG_ALL && !best.settled && (best.dir >= 0 || geteuid() == 0)) {
+		switch_on(own);
+		look_up(own, false, &best);
+	}
+	if (best.dir < 0)
+		look_up(own, true, &best);
+	if (best.dir < 0 && geteuid() != 0 && ask_manager(cg, own, size, &why) == 0)
+		look_up(own, true, &best);
+	if (best.dir < 0) {
+		oc_fail(err, EACCES, "no cgroup above %s may be written and hands on memory, pids or cpu%s%s",
+			*own ? own : "/", why.msg[0] ? "; " : "", why.msg);
+		return oc_err_hint(err, "run below a delegated cgroup (systemd: Delegate=yes), see `oc-sandbox doctor`");
+	}
+	cg->parent[0] = best.dir;
+	cg->settled = best.settled;
+	cg->missing = OC_CG_ALL & ~best.mask;
+	return 0;
+}
+
+static int limits_v2(struct oc_cgroup *cg, const struct oc_plan *plan, struct oc_err *err)
+{
+	int dir = cg->leaf[0];
+	char v[48];
+
+	if (!(cg->missing & OC_CG_BIT(OC_CG_MEMORY))) {
+		snprintf(v, sizeof v, "%llu", (unsigned long long)plan->memory_bytes);
+		if (write_value(dir, "memory.max", v, err) < 0)
+			return -1;
+		/* One process that is over the limit would be killed alone and leave a half-dead command. */
+		if (oc_write_file_at(dir, "memory.oom.group", "1") < 0 && errno != ENOENT)
+			return oc_fail(err, errno, "cannot set memory.oom.group");
+		snprintf(v, sizeof v, "%lld", (long long)plan->swap_bytes);
+		/* The file is missing when the kernel accounts no swap: then there is nothing to limit it with. */
+		if (plan->swap_bytes >= 0 && oc_write_file_at(dir, "memory.swap.max", v) < 0 && errno != ENOENT)
+			return oc_fail(err, errno, "cannot limit swap");
+	}
+	snprintf(v, sizeof v, "%llu", (unsigned long long)plan->pids);
+	if (!(cg->missing & OC_CG_BIT(OC_CG_PIDS)) && write_value(dir, "pids.max", v, err) < 0)
+		return -1;
+	snprintf(v, sizeof v, "%llu 100000", (unsigned long long)plan->cpu_millis * 100);
+	if (!(cg->missing & OC_CG_BIT(OC_CG_CPU)) && write_value(dir, "cpu.max", v, err) < 0)
+		return -1;
+	return 0;
 }
 
 static int create_v2(struct oc_cgroup *cg, const struct oc_plan *plan, char *self, struct oc_err *err)
 {
-	char own[3072], v[48];
+	char own[3072];
 
-	if (!own_path(self, "", own, sizeof own))
-		return oc_fail(err, 0, "the own cgroup is not in /proc/self/cgroup");
-	if (strstr(own, ".."))
-		return oc_fail(err, 0, "the own cgroup lies outside of the visible tree");
-	int parent = find_parent_v2(strcmp(own, "/") == 0 ? "" : own, err);
-	if (parent < 0)
+	if (own_v2(self, own, sizeof own, err) < 0 || find_parent_v2(cg, own, sizeof own, err) < 0)
 		return -1;
-	cg->parent[0] = parent;
 	sweep_dead(cg, 0);
 	if (make_leaf(cg, 0, err) < 0)
 		return -1;
 	cg->kind = OC_CGROUP_V2;
-	snprintf(cg->detail, sizeof cg->detail, "v2: memory, pids, cpu");
-	snprintf(v, sizeof v, "%llu", (unsigned long long)plan->memory_bytes);
-	if (write_value(cg->leaf[0], "memory.max", v, err) < 0)
-		return -1;
-	/* One process that is over the limit would be killed alone and leave a half-dead command. */
-	if (oc_write_file_at(cg->leaf[0], "memory.oom.group", "1") < 0 && errno != ENOENT)
-		return oc_fail(err, errno, "cannot set memory.oom.group");
-	if (plan->swap_bytes >= 0) {
-		snprintf(v, sizeof v, "%llu", (unsigned long long)plan->swap_bytes);
-		if (oc_write_file_at(cg->leaf[0], "memory.swap.max", v) < 0 && errno != ENOENT)
-			return oc_fail(err, errno, "cannot limit swap");
-	}
-	snprintf(v, sizeof v, "%llu", (unsigned long long)plan->pids);
-	if (write_value(cg->leaf[0], "pids.max", v, err) < 0)
-		return -1;
-	snprintf(v, sizeof v, "%llu 100000", (unsigned long long)plan->cpu_millis * 100);
-	return write_value(cg->leaf[0], "cpu.max", v, err);
+	snprintf(cg->detail, sizeof cg->detail, "v2:");
+	for (int n = 0; n < OC_CG_COUNT; n++)
+		if (!(cg->missing & OC_CG_BIT(order[n]))) {
+			size_t len = strlen(cg->detail);
+			snprintf(cg->detail + len, sizeof cg->detail - len, "%s %s", cg->detail[len - 1] == ':' ? "" : ",",
+				 controller[order[n]]);
+		}
+	return limits_v2(cg, plan, err);
 }
 
 int oc_cgroup_create(struct oc_cgroup *cg, const struct oc_plan *plan, struct oc_err *err)
@@ -365,10 +550,12 @@ int oc_cgroup_remove(struct oc_cgroup *cg)
 	int failed = 0;
 
 	for (int i = 0; i < OC_CG_COUNT; i++) {
-		if (cg->parent[i] < 0 || cg->leaf[i] < 0)
-			continue;
+		if (cg->parent[i] < 0)
+			continue; /* by name: a leaf may have been made and not opened yet */
 		/* The last exit is accounted a moment after it can be waited for. */
 		for (int try = 0; unlinkat(cg->parent[i], cg->name, AT_REMOVEDIR) < 0; try++) {
+			if (errno == ENOENT)
+				break;
 			if (errno != EBUSY || try == 200) {
 				failed = errno;
 				break;
@@ -376,6 +563,9 @@ int oc_cgroup_remove(struct oc_cgroup *cg)
 			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 		}
 	}
+	if (cg->settled)
+		unsettle(cg->parent[0]);
+	cg->settled = false;
 	close_all(cg);
 	errno = failed;
 	return failed ? -1 : 0;

@@ -2,8 +2,9 @@
 /*
  * cgroup - one leaf per sandbox, below the caller's own cgroup, on v2, v1 and hybrid hosts.
  *
- * May: make and remove directories below cgroups that the caller may write; as root on v2, switch controllers on along the way.
- * Must not: move a process that is not the sandbox's, change a limit of an existing cgroup, leave a leaf behind.
+ * May: make and remove directories below cgroups that the caller may write; on v2, switch controllers on along the way, ask the systemd
+ * user manager for a scope, and move the caller into a sub-group of a delegated group in which nobody else is.
+ * Must not: move a process of anybody else, change a limit of an existing cgroup, leave a leaf behind.
  */
 #ifndef OC_RUNTIME_LAUNCH_CGROUP_H
 #define OC_RUNTIME_LAUNCH_CGROUP_H
@@ -14,10 +15,14 @@
 #include "runtime/plan/plan.h"
 
 enum oc_cgroup_kind { OC_CGROUP_NONE, OC_CGROUP_V1, OC_CGROUP_V2 };
-enum { OC_CG_MEMORY, OC_CG_PIDS, OC_CG_CPU, OC_CG_COUNT };
+enum { OC_CG_PIDS, OC_CG_MEMORY, OC_CG_CPU, OC_CG_COUNT }; /* leaves are made in this order */
+#define OC_CG_BIT(i) (1u << (unsigned)(i))
+#define OC_CG_ALL (OC_CG_BIT(OC_CG_COUNT) - 1)
 
 struct oc_cgroup {
 	enum oc_cgroup_kind kind;
+	unsigned missing; /* v2: OC_CG_BIT of the controllers that nobody hands to us, so that their limits are not set */
+	bool settled;	  /* v2: we sit in a sub-group of parent[0] that we made, and go back when the leaf is removed */
 	char name[64];		 /* of the leaf */
 	int parent[OC_CG_COUNT]; /* directory that holds the leaf; v2 uses the first only; -1: none */
 	int leaf[OC_CG_COUNT];
@@ -31,7 +36,8 @@ struct oc_cgroup_usage {
 };
 
 void oc_cgroup_init(struct oc_cgroup *cg);
-/* Make the leaf with the plan's limits.  On error nothing is left behind and cg->kind is OC_CGROUP_NONE. */
+const char *oc_cgroup_controller(int i);
+/* Make the leaf with the plan's limits, but for those of cg->missing.  On error nothing is left behind and cg->kind is OC_CGROUP_NONE. */
 int oc_cgroup_create(struct oc_cgroup *cg, const struct oc_plan *plan, struct oc_err *err);
 void oc_cgroup_usage(const struct oc_cgroup *cg, struct oc_cgroup_usage *u);
 /* Remove the leaf, whose processes are dead. Returns -1 with errno if it could not be removed. */

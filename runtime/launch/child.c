@@ -40,7 +40,8 @@ int oc_child_step(struct oc_child *c, enum oc_layer layer, oc_step_fn fn)
 	if (c->state[layer] == OC_STATE_MISSING)
 		return 0;
 #ifdef OC_TEST_WEAKEN
-	if (c->drop && strcmp(c->drop, info->name) == 0)
+	/* The descriptors step leaves out its second half only: the first puts the program to run in place. */
+	if (c->drop && layer != OC_LAYER_DESCRIPTORS && strcmp(c->drop, info->name) == 0)
 		return 0;
 #endif
 	if (fn(c, &err) == 0)

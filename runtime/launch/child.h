@@ -40,6 +40,7 @@ struct oc_child {
 	const struct sock_filter *filter; /* of the payload */
 	unsigned short filter_len;
 	const struct oc_filter *init_filter;
+	const struct oc_filter *floor; /* below a profile of the user's own; else NULL */
 	char **envp; /* of the payload */
 	const char *path_env;
 	mode_t umask;
@@ -56,7 +57,8 @@ struct oc_child {
 	int root_fd;
 	dev_t own_dev[16]; /* file systems that we made: mount points may be created there */
 	unsigned own_dev_count;
-	int null_fd, empty_dir_fd;
+	int null_fd; /* the host's /dev/null, checked */
+	int empty_dir_fd;
 	const struct oc_mount *row; /* argument of the two steps below */
 	int point_fd;
 	int ruleset_fd;
@@ -109,6 +111,8 @@ int oc_step_seccomp(struct oc_child *c, struct oc_err *err);
 /* Rows with a layer of their own: c->row is mounted on c->point_fd. */
 int oc_step_dev(struct oc_child *c, struct oc_err *err);
 int oc_step_proc(struct oc_child *c, struct oc_err *err);
+/* Detached clone of the host's /dev/null, checked to be that. */
+int oc_dev_clone_null(struct oc_child *c, struct oc_err *err);
 int oc_mount_sysfs(int point_fd, struct oc_err *err);
 /* New tmpfs; returns its detached mount. */
 int oc_mount_tmpfs(uint64_t size, uint64_t inodes, mode_t mode, unsigned attrs, struct oc_err *err);

@@ -13,6 +13,7 @@
 #include <grp.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -154,6 +155,9 @@ int oc_step_loopback(struct oc_child *c, struct oc_err *err)
  */
 int oc_step_nested(struct oc_child *c, struct oc_err *err)
 {
+	/* The setting is one of the user namespace that we are in: without our own it would be the host's. */
+	if (!(c->clone_flags & CLONE_NEWUSER))
+		return oc_fail(err, 0, "there is no user namespace of our own to lock");
 	oc_auto_close fd = oc_openat2(c->proc_fd, "sys/user/max_user_namespaces", O_WRONLY, 0,
 				      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 
@@ -233,6 +237,10 @@ int oc_step_descriptors(struct oc_child *c, struct oc_err *err)
 		if (dup3(keep, 3, O_CLOEXEC) < 0)
 			return oc_fail(err, errno, "cannot keep the program's descriptor");
 	}
+#ifdef OC_TEST_WEAKEN
+	if (c->drop && strcmp(c->drop, "descriptors") == 0)
+		return 0;
+#endif
 	if (oc_sys_close_range(keep >= 0 ? 4 : 3, ~0U, 0) < 0) {
 		oc_fail(err, errno, "close_range");
 		return oc_err_hint(err, "it needs kernel 5.9 or newer");
@@ -283,14 +291,35 @@ int oc_step_rlimits(struct oc_child *c, struct oc_err *err)
 	return 0;
 }
 
-int oc_step_seccomp(struct oc_child *c, struct oc_err *err)
+static int load(const struct sock_filter *insns, size_t count, struct oc_err *err)
 {
-	struct sock_fprog prog = {.len = c->filter_len,
-				  .filter = (struct sock_filter *)(uintptr_t)c->filter};
+	struct sock_fprog prog = {.len = (unsigned short)count,
+				  .filter = (struct sock_filter *)(uintptr_t)insns};
 
-	if (!c->filter)
-		return oc_fail(err, 0, "there is no filter %s", c->plan->seccomp);
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &prog) < 0)
 		return oc_fail(err, errno, "cannot load the system call filter");
 	return 0;
+}
+
+int oc_step_seccomp(struct oc_child *c, struct oc_err *err)
+{
+	/* Where processors stand in for processor time, the payload must not take more of them. */
+	static const struct sock_filter keep_affinity[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setaffinity, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	if (!c->filter)
+		return oc_fail(err, 0, "there is no filter %s", c->plan->seccomp);
+	if (c->cpu_limit > 0 && load(keep_affinity, sizeof keep_affinity / sizeof keep_affinity[0], err) < 0)
+		return -1;
+	/*
+	 * A profile of the user's own comes on top of the floor, which keeps what no profile may give away: set-user-id files
+	 * in a workspace that is mapped to root, namespaces, the caller's terminal, foreign system call tables.
+	 */
+	if (c->floor && load(c->floor->insns, c->floor->count, err) < 0)
+		return -1;
+	return load(c->filter, c->filter_len, err);
 }

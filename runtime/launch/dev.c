@@ -32,8 +32,8 @@ static const struct {
 	{"ptmx", "pts/ptmx"},
 };
 
-/* Clone of one host device, nosuid and noexec; a node that is something else is refused (CVE-2025-31133). */
-static int clone_device(size_t i, struct oc_err *err)
+/* One host device; a node that is something else than its name says is refused (CVE-2025-31133). */
+static int open_device(size_t i, struct oc_err *err)
 {
 	oc_auto_close fd = oc_openat2(AT_FDCWD, devices[i].path, O_PATH | O_NOFOLLOW, 0,
 				      RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
@@ -44,19 +44,29 @@ static int clone_device(size_t i, struct oc_err *err)
 	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(devices[i].major, devices[i].minor))
 		return oc_fail(err, 0, "the host's %s is not device %u:%u", devices[i].path,
 			       devices[i].major, devices[i].minor);
-	int tree = oc_sys_open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	if (tree < 0)
-		return oc_fail(err, errno, "cannot clone the host's %s", devices[i].path);
+	return oc_steal_fd(&fd);
+}
+
+/* Detached clone of it, nosuid and noexec. */
+static int clone_device(int fd, const char *path, struct oc_err *err)
+{
+	oc_auto_close tree =
+		oc_sys_open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 		.propagation = MS_PRIVATE,
 	};
-	if (oc_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) < 0) {
-		oc_fail(err, errno, "cannot set the flags of %s", devices[i].path);
-		close(tree);
-		return -1;
-	}
-	return tree;
+
+	if (tree < 0 || oc_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) < 0)
+		return oc_fail(err, errno, "cannot clone the host's %s", path);
+	return oc_steal_fd(&tree);
+}
+
+int oc_dev_clone_null(struct oc_child *c, struct oc_err *err)
+{
+	if (c->null_fd < 0)
+		c->null_fd = open_device(0, err);
+	return c->null_fd < 0 ? -1 : clone_device(c->null_fd, devices[0].path, err);
 }
 
 static int mount_devpts(int dev_fd, struct oc_err *err)
@@ -101,19 +111,15 @@ int oc_step_dev(struct oc_child *c, struct oc_err *err)
 		dev_fd = own;
 	}
 	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
-		int tree = clone_device(i, err);
+		oc_auto_close host = open_device(i, err);
+		oc_auto_close tree = host < 0 ? -1 : clone_device(host, devices[i].path, err);
 		if (tree < 0)
 			return -1;
 		if (mknodat(dev_fd, devices[i].name, S_IFREG | 0444, 0) < 0 ||
-		    oc_sys_move_mount(tree, "", dev_fd, devices[i].name, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
-			oc_fail(err, errno, "cannot mount %s", devices[i].path);
-			close(tree);
-			return -1;
-		}
+		    oc_sys_move_mount(tree, "", dev_fd, devices[i].name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			return oc_fail(err, errno, "cannot mount %s", devices[i].path);
 		if (i == 0 && c->null_fd < 0)
-			c->null_fd = tree;
-		else
-			close(tree);
+			c->null_fd = oc_steal_fd(&host);
 	}
 	for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
 		if (symlinkat(links[i].text, dev_fd, links[i].name) < 0)
@@ -229,8 +235,10 @@ int oc_step_masks(struct oc_child *c, struct oc_err *err)
 			continue;
 		}
 		oc_auto_close tree =
-			oc_sys_open_tree(S_ISDIR(st.st_mode) ? c->empty_dir_fd : c->null_fd, "",
-					 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+			S_ISDIR(st.st_mode)
+				? oc_sys_open_tree(c->empty_dir_fd, "",
+						   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)
+				: oc_dev_clone_null(c, err);
 		if (tree < 0 || oc_sys_move_mount(tree, "", at, "",
 						  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 			return oc_fail(err, errno, "cannot mask /%s", masked[i]);

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,7 +41,9 @@ int oc_ids_write_maps(pid_t pid, const struct oc_plan *plan, struct oc_err *err)
 
 static int holder(void *arg)
 {
-	(void)arg;
+	/* Killed with the monitor, whatever kills that. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != *(pid_t *)arg)
+		return 1;
 	for (;;)
 		pause();
 	return 0;
@@ -51,12 +54,13 @@ int oc_ids_map_namespace(uid_t from_uid, uid_t to_uid, gid_t from_gid, gid_t to_
 	/* Shares our memory: it only has to exist while its namespace is opened. */
 	static _Alignas(16) char stack[4096];
 	char path[64];
+	pid_t self = getpid();
 	sigset_t all, old;
 	int fd = -1;
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &old);
-	pid_t pid = clone(holder, stack + sizeof stack, CLONE_VM | CLONE_NEWUSER, NULL);
+	pid_t pid = clone(holder, stack + sizeof stack, CLONE_VM | CLONE_NEWUSER, &self);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
 		return oc_fail(err, errno, "cannot make a user namespace for an id map");

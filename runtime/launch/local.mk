@@ -3,8 +3,10 @@ OC_LAUNCH_SOURCES = \
 	runtime/launch/cgroup.c runtime/launch/cgroup.h \
 	runtime/launch/child.c runtime/launch/child.h \
 	runtime/launch/confine.c \
+	runtime/launch/delegate.c runtime/launch/delegate.h \
 	runtime/launch/dev.c \
 	runtime/launch/filters.h \
+	runtime/launch/helper.c runtime/launch/helper.h \
 	runtime/launch/ids.c \
 	runtime/launch/init.c \
 	runtime/launch/janitor.c runtime/launch/janitor.h \
@@ -13,6 +15,7 @@ OC_LAUNCH_SOURCES = \
 	runtime/launch/mounts.c \
 	runtime/launch/msg.c \
 	runtime/launch/payload.c \
+	runtime/launch/pipes.c runtime/launch/pipes.h \
 	runtime/launch/prepare.c runtime/launch/prepare.h \
 	runtime/launch/relay.c runtime/launch/relay.h \
 	runtime/launch/run.c \

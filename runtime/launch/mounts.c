@@ -387,6 +387,15 @@ static int guard_rows(struct oc_child *c, size_t index, struct oc_err *err)
 				g->path);
 			return oc_err_hint(err, "something changed the workspace meanwhile; try again");
 		}
+		if (g->kind == OC_GUARD_HIDE) {
+			oc_auto_close null = oc_dev_clone_null(c, err);
+			if (null < 0)
+				return -1;
+			if (oc_sys_move_mount(null, "", at, "",
+					      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+				return oc_fail(err, errno, "cannot hide %s", g->path);
+			continue;
+		}
 		oc_auto_close tree =
 			oc_sys_open_tree(at, "",
 					 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
@@ -413,7 +422,7 @@ static int one_row(struct oc_child *c, size_t i, struct oc_err *err)
 	case OC_MOUNT_BIND:
 		if (bind_row(c, row, c->mounts[i].tree_fd, err) < 0)
 			return -1;
-		return row->guard_baseline ? guard_rows(c, i, err) : 0;
+		return row->guarded ? guard_rows(c, i, err) : 0;
 	case OC_MOUNT_TMPFS:
 		return tmpfs_row(c, row, err);
 	case OC_MOUNT_FILE:

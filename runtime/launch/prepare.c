@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "runtime/launch/helper.h"
 #include "runtime/launch/prepare.h"
 #include "runtime/launch/sys.h"
 
@@ -60,10 +61,10 @@ static void build_env(struct oc_child *c)
 static int compile_filter(struct oc_child *c, const char *file, struct oc_err *err)
 {
 	int pipe_fd[2], errs[2];
-	const char *helper = getenv("OC_SECCOMPC");
+	oc_auto_close helper = oc_helper_open("oc-seccompc", err);
 
-	if (!helper || *helper != '/')
-		helper = OC_LIBEXECDIR "/oc-seccompc";
+	if (helper < 0)
+		return -1;
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
 		return oc_fail(err, errno, "pipe");
 	oc_auto_close in = pipe_fd[0], out = pipe_fd[1];
@@ -76,7 +77,8 @@ static int compile_filter(struct oc_child *c, const char *file, struct oc_err *e
 	if (pid == 0) {
 		if (dup2(out, 1) < 0 || dup2(err_out, 2) < 0)
 			_exit(126);
-		execl(helper, "oc-seccompc", file, (char *)NULL);
+		char *const argv[] = {"oc-seccompc", (char *)(uintptr_t)file, NULL};
+		oc_sys_execveat(helper, "", argv, environ, AT_EMPTY_PATH);
 		_exit(127);
 	}
 	close(oc_steal_fd(&out));
@@ -88,7 +90,7 @@ static int compile_filter(struct oc_child *c, const char *file, struct oc_err *e
 	oc_read_all(err_in, &text, 4096);
 	waitpid(pid, &status, 0);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return oc_fail(err, ENOENT, "cannot run %s to compile %s", helper, file);
+		return oc_fail(err, 0, "cannot run oc-seccompc to compile %s", file);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		if (text.len && text.data[text.len - 1] == '\n')
 			text.data[text.len - 1] = '\0';
@@ -112,8 +114,12 @@ static int find_filter(struct oc_child *c, struct oc_err *err)
 	c->init_filter = oc_filter_find("init");
 	if (!c->init_filter)
 		return oc_fail(err, 0, "the filter of pid 1 is not in this program");
-	if (name[0] == '/')
+	if (name[0] == '/') {
+		c->floor = oc_filter_find("floor");
+		if (!c->floor)
+			return oc_fail(err, 0, "the floor of the filters is not in this program");
 		return compile_filter(c, name, err);
+	}
 	const struct oc_filter *f = oc_filter_find(name);
 	if (!f)
 		return oc_fail(err, 0, "there is no system call filter \"%s\"", name);

@@ -108,7 +108,7 @@ void oc_relay_start(struct oc_relay *r, int master)
 }
 
 /* Two entries a pump: its source while there is room, its sink while there is something to write. */
-int oc_relay_poll(struct oc_relay *r, struct pollfd *p)
+void oc_relay_poll(struct oc_relay *r, struct pollfd p[OC_RELAY_POLL])
 {
 	for (int i = 0; i < 3; i++) {
 		const struct oc_pump *m = pump_at(r, i);
@@ -117,7 +117,6 @@ int oc_relay_poll(struct oc_relay *r, struct pollfd *p)
 		p[2 * i + 1] =
 			(struct pollfd){.fd = m->start < m->end ? m->to : -1, .events = POLLOUT};
 	}
-	return 6;
 }
 
 /* ESC, ENQ and the one-byte CSI and DCS can make a terminal send something back. */
@@ -159,9 +158,8 @@ static void pump_write(struct oc_pump *m)
 	}
 }
 
-void oc_relay_run(struct oc_relay *r, const struct pollfd *p, int n)
+void oc_relay_run(struct oc_relay *r, const struct pollfd p[OC_RELAY_POLL])
 {
-	(void)n;
 	for (int i = 0; i < 3; i++) {
 		struct oc_pump *m = pump_at(r, i);
 		if (p[2 * i].fd >= 0 && p[2 * i].revents)
@@ -185,6 +183,38 @@ void oc_relay_resize(struct oc_relay *r)
 		ioctl(r->master, TIOCSWINSZ, &ws);
 }
 
+/*
+ * The payload may have asked the terminal something, and the answer may still be on its way; left there, the caller's
+ * shell would read it as typed.  Terminals answer in order: so ask a question of our own ("device status"), and read until
+ * its answer comes.  A terminal that answers nothing costs the time limit, and only when it was asked something.
+ */
+static void drain_answers(struct oc_relay *r)
+{
+	static const char question[] = "\033[5n", answer[] = "\033[0n";
+	int tty = r->tty[0] >= 0 ? r->tty[0] : r->tty[1] >= 0 ? r->tty[1] : r->tty[2];
+	struct termios was, raw;
+	size_t matched = 0;
+
+	/* In the background a read would stop us; there the shell reads the terminal anyway. */
+	if (tty < 0 || (fcntl(tty, F_GETFL) & O_ACCMODE) != O_RDWR || tcgetpgrp(tty) != getpgrp() ||
+	    tcgetattr(tty, &was) < 0)
+		return;
+	raw = was;
+	cfmakeraw(&raw);
+	tcsetattr(tty, TCSADRAIN, &raw);
+	if (oc_write_all(tty, question, sizeof question - 1) == 0)
+		for (int left_ms = 1000; left_ms > 0 && matched < sizeof answer - 1; left_ms -= 10) {
+			struct pollfd p = {.fd = tty, .events = POLLIN};
+			char c;
+			while (matched < sizeof answer - 1 && poll(&p, 1, 0) > 0 && read(tty, &c, 1) == 1)
+				matched = c == answer[matched] ? matched + 1 : c == answer[0];
+			if (matched < sizeof answer - 1)
+				poll(&p, 1, 10);
+		}
+	tcflush(tty, TCIFLUSH);
+	tcsetattr(tty, TCSADRAIN, &was);
+}
+
 void oc_relay_finish(struct oc_relay *r)
 {
 	/* Everybody inside is dead: what is still to come is in the buffers of the kernel, a bounded amount. */
@@ -204,18 +234,9 @@ void oc_relay_finish(struct oc_relay *r)
 			pump_read(r, m);
 		}
 	}
-	int tty = r->tty[0] >= 0 ? r->tty[0] : r->tty[1];
 	bool relayed = r->master >= 0 || r->pipe_end[1] >= 0 || r->pipe_end[2] >= 0;
-	if (tty >= 0 && relayed && r->asked) {
-		/*
-		 * The payload may have asked the terminal something, and the answer may still be on its way: give it a
-		 * moment and throw it away, or the caller's shell reads it as typed.
-		 */
-		tcdrain(tty);
-		struct pollfd p = {.fd = -1};
-		poll(&p, 1, 30);
-		tcflush(tty, TCIFLUSH);
-	}
+	if (relayed && r->asked)
+		drain_answers(r);
 	if (r->raw)
 		tcsetattr(r->tty[0], TCSADRAIN, &r->saved);
 	oc_closep(&r->master);

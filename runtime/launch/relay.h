@@ -40,9 +40,9 @@ struct oc_relay {
 int oc_relay_prepare(struct oc_relay *r, struct oc_child *c, const struct oc_plan *plan, struct oc_err *err);
 /* After the launch: master may be -1. Close the payload's ends, go raw. */
 void oc_relay_start(struct oc_relay *r, int master);
-/* Fill up to 5 entries; returns their number.  Then after poll: */
-int oc_relay_poll(struct oc_relay *r, struct pollfd *p);
-void oc_relay_run(struct oc_relay *r, const struct pollfd *p, int n);
+#define OC_RELAY_POLL 6
+void oc_relay_poll(struct oc_relay *r, struct pollfd p[OC_RELAY_POLL]);
+void oc_relay_run(struct oc_relay *r, const struct pollfd p[OC_RELAY_POLL]);
 void oc_relay_resize(struct oc_relay *r);
 /* Copy what the payload wrote before it ended (bounded), restore the terminal, close. */
 void oc_relay_finish(struct oc_relay *r);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -19,6 +20,7 @@
 #include "base/fd.h"
 #include "runtime/launch/cgroup.h"
 #include "runtime/launch/janitor.h"
+#include "runtime/launch/pipes.h"
 #include "runtime/launch/prepare.h"
 #include "runtime/launch/relay.h"
 #include "runtime/launch/sampler.h"
@@ -27,6 +29,8 @@
 
 /* From SIGTERM to SIGKILL when the time is up. */
 #define GRACE_MS 2000
+/* Controllers whose stand-in is the sampler. */
+#define SAMPLED (OC_CG_BIT(OC_CG_MEMORY) | OC_CG_BIT(OC_CG_PIDS))
 
 struct run {
 	const struct oc_plan *plan;
@@ -36,6 +40,7 @@ struct run {
 	struct oc_cgroup cg;
 	struct oc_janitor janitor;
 	struct oc_relay relay;
+	struct oc_pipes pipes;
 	pid_t init;
 	int sock;	/* to pid 1 */
 	int signal_fd;
@@ -44,6 +49,7 @@ struct run {
 	uint64_t started_us, deadline_us, kill_us; /* monotonic; 0: none */
 	bool ready, reported, timed_out, over_memory;
 	int wait_status;
+	unsigned missing; /* OC_CG_BIT of the controllers that something else stands in for */
 	uint64_t sampled_memory, sampled_pids;
 };
 
@@ -89,13 +95,40 @@ static int block_signals(struct run *r, struct oc_err *err)
 	for (size_t i = 0; i < sizeof forwarded / sizeof forwarded[0]; i++)
 		sigaddset(&set, forwarded[i]);
 	sigaddset(&set, SIGCHLD);
+	/* Writing to a pipe that the payload closed is its affair, not our death. */
+	sigaddset(&set, SIGPIPE);
 	if (sigprocmask(SIG_BLOCK, &set, &r->old_mask) < 0)
 		return oc_fail(err, errno, "sigprocmask");
 	sigdelset(&set, SIGCHLD);
+	sigdelset(&set, SIGPIPE);
 	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (r->signal_fd < 0)
 		return oc_fail(err, errno, "signalfd");
 	return 0;
+}
+
+/* What stands in for the controllers that are not to be had. */
+static void stand_in(struct run *r)
+{
+	static const char *const by[OC_CG_COUNT] = {
+		[OC_CG_MEMORY] = "memory by RLIMIT_DATA and sampling",
+		[OC_CG_PIDS] = "pids by RLIMIT_NPROC",
+		[OC_CG_CPU] = "cpu by affinity",
+	};
+	char text[sizeof r->child.detail[0]];
+	size_t len = (size_t)snprintf(text, sizeof text, "%s%sstand-ins: ", r->cg.detail, r->cg.detail[0] ? "; " : "");
+
+	r->child.state[OC_LAYER_CGROUP] = OC_STATE_PARTIAL;
+	for (int i = OC_CG_COUNT - 1, n = 0; i >= 0; i--)
+		if ((r->missing & OC_CG_BIT(i)) && len < sizeof text)
+			len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", n++ ? ", " : "", by[i]);
+	oc_child_detail(&r->child, OC_LAYER_CGROUP, text);
+	if (r->missing & OC_CG_BIT(OC_CG_PIDS))
+		r->child.nproc_limit = (int)(r->plan->pids > 1000000 ? 1000000 : r->plan->pids);
+	if (r->missing & OC_CG_BIT(OC_CG_MEMORY))
+		r->child.data_limit = r->plan->memory_bytes;
+	if (r->missing & OC_CG_BIT(OC_CG_CPU))
+		r->child.cpu_limit = (int)((r->plan->cpu_millis + 999) / 1000);
 }
 
 /* The cgroup, or what stands in for it. */
@@ -113,9 +146,17 @@ static int limit(struct run *r, struct oc_err *err)
 		if (r->cg.kind == OC_CGROUP_V1)
 			for (int i = 0; i < OC_CG_COUNT; i++)
 				r->child.cgroup_tasks_fd[r->child.cgroup_tasks_count++] = r->cg.tasks[i];
-		return 0;
+		r->missing = r->cg.missing;
+		if (!r->missing)
+			return 0;
+		for (int i = 0; i < OC_CG_COUNT; i++)
+			if (r->missing & OC_CG_BIT(i))
+				oc_fail(&why, 0, "no cgroup hands the %s controller to us", oc_cgroup_controller(i));
+		oc_err_hint(&why, "see `oc-sandbox doctor`");
+	} else {
+		oc_cgroup_init(&r->cg);
+		r->missing = OC_CG_ALL;
 	}
-	oc_cgroup_init(&r->cg);
 	/*
 	 * An ordinary user without delegation: the stand-ins, said aloud.  As root a cgroup is always to be had, so
 	 * its absence is a failure like any other.
@@ -126,11 +167,7 @@ static int limit(struct run *r, struct oc_err *err)
 		oc_err_step(err, oc_layer_info(OC_LAYER_CGROUP)->name);
 		return -1;
 	}
-	r->child.state[OC_LAYER_CGROUP] = OC_STATE_PARTIAL;
-	oc_child_detail(&r->child, OC_LAYER_CGROUP, "stand-ins: RLIMIT_NPROC, RLIMIT_DATA, affinity, sampling");
-	r->child.nproc_limit = (int)(r->plan->pids > 1000000 ? 1000000 : r->plan->pids);
-	r->child.data_limit = r->plan->memory_bytes;
-	r->child.cpu_limit = (int)((r->plan->cpu_millis + 999) / 1000);
+	stand_in(r);
 	return 0;
 }
 
@@ -191,6 +228,7 @@ static int wait_ready(struct run *r, struct oc_err *err)
 	memcpy(r->child.detail, m.detail, sizeof m.detail);
 	r->ready = true;
 	oc_relay_start(&r->relay, fd);
+	oc_pipes_start(&r->pipes);
 	return 0;
 }
 
@@ -234,7 +272,8 @@ static void on_message(struct run *r)
 				  (uint64_t)m.usage.ru_utime.tv_usec;
 		r->res->system_us = (uint64_t)m.usage.ru_stime.tv_sec * 1000000 +
 				    (uint64_t)m.usage.ru_stime.tv_usec;
-		if (r->cg.kind == OC_CGROUP_NONE && (uint64_t)m.usage.ru_maxrss * 1024 > r->sampled_memory)
+		if ((r->missing & OC_CG_BIT(OC_CG_MEMORY)) &&
+		    (uint64_t)m.usage.ru_maxrss * 1024 > r->sampled_memory)
 			r->sampled_memory = (uint64_t)m.usage.ru_maxrss * 1024;
 	}
 }
@@ -252,14 +291,15 @@ static void on_time(struct run *r, uint64_t now)
 		r->kill_us = 0;
 		kill_all(r);
 	}
-	if (r->child.state[OC_LAYER_CGROUP] == OC_STATE_PARTIAL) {
+	if (r->missing & SAMPLED) {
 		struct oc_sample s;
 		oc_sampler_take(r->init, &s);
 		if (s.memory_bytes > r->sampled_memory)
 			r->sampled_memory = s.memory_bytes;
-		if (s.processes > r->sampled_pids)
-			r->sampled_pids = s.processes;
-		if (s.memory_bytes > r->plan->memory_bytes && !r->over_memory) {
+		if (s.tasks > r->sampled_pids)
+			r->sampled_pids = s.tasks;
+		if ((r->missing & OC_CG_BIT(OC_CG_MEMORY)) && s.memory_bytes > r->plan->memory_bytes &&
+		    !r->over_memory) {
 			r->over_memory = true;
 			kill_all(r);
 		}
@@ -274,7 +314,7 @@ static int poll_timeout(const struct run *r, uint64_t now)
 		next = r->deadline_us;
 	if (r->kill_us && r->kill_us < next)
 		next = r->kill_us;
-	if (r->child.state[OC_LAYER_CGROUP] == OC_STATE_PARTIAL && now + OC_SAMPLE_MS * 1000 < next)
+	if ((r->missing & SAMPLED) && now + OC_SAMPLE_MS * 1000 < next)
 		next = now + OC_SAMPLE_MS * 1000;
 	if (next == UINT64_MAX)
 		return -1;
@@ -288,15 +328,16 @@ static int poll_timeout(const struct run *r, uint64_t now)
 static void watch(struct run *r)
 {
 	for (;;) {
-		struct pollfd p[10] = {
+		struct pollfd p[4 + OC_PIPES_POLL + OC_RELAY_POLL] = {
 			{.fd = r->janitor.init_pidfd, .events = POLLIN},
 			{.fd = r->sock, .events = POLLIN},
 			{.fd = r->signal_fd, .events = POLLIN},
 			{.fd = r->caller_fd, .events = POLLIN},
 		};
-		int n = oc_relay_poll(&r->relay, p + 4);
+		oc_pipes_poll(&r->pipes, p + 4);
+		oc_relay_poll(&r->relay, p + 4 + OC_PIPES_POLL);
 		uint64_t now = now_us();
-		if (poll(p, (nfds_t)(4 + n), poll_timeout(r, now)) < 0 && errno != EINTR) {
+		if (poll(p, sizeof p / sizeof p[0], poll_timeout(r, now)) < 0 && errno != EINTR) {
 			kill_all(r);
 			return;
 		}
@@ -309,7 +350,8 @@ static void watch(struct run *r)
 			r->caller_fd = -1;
 			kill_all(r);
 		}
-		oc_relay_run(&r->relay, p + 4, n);
+		oc_pipes_run(&r->pipes, p + 4);
+		oc_relay_run(&r->relay, p + 4 + OC_PIPES_POLL);
 		on_time(r, now_us());
 		if (p[0].revents)
 			return;
@@ -341,8 +383,8 @@ static void judge(struct run *r, const struct oc_cgroup_usage *u)
 					    r->sampled_pids >= (uint64_t)r->child.nproc_limit))) {
 		res->cause = OC_CAUSE_PIDS;
 	}
-	res->memory_peak_bytes = r->cg.kind == OC_CGROUP_NONE ? r->sampled_memory : u->memory_peak;
-	res->pids_peak = r->cg.kind == OC_CGROUP_NONE ? r->sampled_pids : u->pids_peak;
+	res->memory_peak_bytes = r->missing & OC_CG_BIT(OC_CG_MEMORY) ? r->sampled_memory : u->memory_peak;
+	res->pids_peak = r->missing & OC_CG_BIT(OC_CG_PIDS) ? r->sampled_pids : u->pids_peak;
 	if (u->cpu_user_us || u->cpu_system_us) {
 		res->user_us = u->cpu_user_us;
 		res->system_us = u->cpu_system_us;
@@ -351,8 +393,9 @@ static void judge(struct run *r, const struct oc_cgroup_usage *u)
 
 static int run(struct run *r, struct oc_err *err)
 {
-	if (oc_relay_prepare(&r->relay, &r->child, r->plan, err) < 0)
-		return -1;
+	if (oc_relay_prepare(&r->relay, &r->child, r->plan, err) < 0 ||
+	    oc_pipes_prepare(&r->pipes, &r->child, err) < 0)
+		return oc_err_step(err, "streams");
 	if (block_signals(r, err) < 0)
 		return -1;
 	watch_caller(r);
@@ -387,6 +430,7 @@ static void clean_up(struct run *r)
 			on_message(r);
 	}
 	oc_relay_finish(&r->relay);
+	oc_pipes_finish(&r->pipes);
 	oc_cgroup_usage(&r->cg, &u);
 	if (r->ready)
 		judge(r, &u);
@@ -396,6 +440,12 @@ static void clean_up(struct run *r)
 	oc_closep(&r->sock);
 	oc_closep(&r->caller_fd);
 	if (r->signal_fd >= 0) {
+		/* One that came meanwhile must not be delivered now. */
+		sigset_t pipe_only;
+		sigemptyset(&pipe_only);
+		sigaddset(&pipe_only, SIGPIPE);
+		while (sigtimedwait(&pipe_only, NULL, &(struct timespec){0}) == SIGPIPE)
+			;
 		close(r->signal_fd);
 		sigprocmask(SIG_SETMASK, &r->old_mask, NULL);
 	}
@@ -415,6 +465,9 @@ int oc_launch_run(const struct oc_plan *plan, const struct oc_launch_options *op
 	oc_cgroup_init(&r->cg);
 	oc_janitor_init(&r->janitor);
 	r->relay.master = -1;
+	r->pipes.null_fd = -1;
+	for (int i = 0; i < 3; i++)
+		r->pipes.caller[i] = r->pipes.ours[i] = r->pipes.inner[i] = -1;
 	for (int i = 0; i < 3; i++)
 		r->relay.tty[i] = r->relay.pipe_end[i] = r->relay.inner[i] = -1;
 	r->relay.in.from = r->relay.out.from = r->relay.err.from = -1;

@@ -14,8 +14,8 @@
 #define OC_SAMPLE_MS 100
 
 struct oc_sample {
-	uint64_t memory_bytes; /* anonymous and shared memory of all processes */
-	uint64_t processes;    /* without pid 1 */
+	uint64_t memory_bytes; /* anonymous and shared memory of all processes, and the memfds they hold */
+	uint64_t tasks;	       /* threads of all processes, pid 1 included: what RLIMIT_NPROC counts */
 };
 
 /* init: pid 1 of the sandbox as the host sees it. Processes that end meanwhile are left out. */

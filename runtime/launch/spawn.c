@@ -51,7 +51,7 @@ static void hint(struct oc_err *err, size_t i, int errnum)
 }
 
 /* clone3 does not say which flag it refused: try them one by one in children that exit at once. */
-static int diagnose(struct oc_child *c, int errnum, struct oc_err *err)
+static int diagnose(struct oc_child *c, const struct oc_cgroup *cg, int errnum, struct oc_err *err)
 {
 	for (size_t i = 0; i < NAMESPACES; i++) {
 		if (!(c->clone_flags & namespaces[i].flag))
@@ -79,6 +79,20 @@ static int diagnose(struct oc_child *c, int errnum, struct oc_err *err)
 		oc_err_step(err, info->name);
 		hint(err, i, e);
 		return -1;
+	}
+	if (cg->kind == OC_CGROUP_V2) {
+		struct clone_args args = {.flags = (uint64_t)CLONE_INTO_CGROUP,
+					  .exit_signal = SIGCHLD,
+					  .cgroup = (__u64)(unsigned)cg->leaf[0]};
+		pid_t pid = oc_sys_clone3(&args);
+		if (pid == 0)
+			_exit(0);
+		if (pid < 0) {
+			oc_fail(err, errno, "cannot start a process in the cgroup %s", cg->name);
+			oc_err_step(err, oc_layer_info(OC_LAYER_CGROUP)->name);
+			return oc_err_hint(err, "see `oc-sandbox doctor`");
+		}
+		waitpid(pid, NULL, 0);
 	}
 	oc_fail(err, errnum, "clone3");
 	oc_err_step(err, "pid");
@@ -112,7 +126,7 @@ pid_t oc_spawn(struct oc_child *c, const struct oc_cgroup *cg, int *pidfd, struc
 		if (pid >= 0)
 			return pid;
 		*pidfd = -1;
-		if (diagnose(c, errno, err) < 0)
+		if (diagnose(c, cg, errno, err) < 0)
 			return -1;
 	}
 	return -1;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard - see guard.h.  What is done with each name that the walk finds: the scan remembers it and has it mounted
- * read-only, the sweep compares it, judges it and moves it out.
+ * guard - see guard.h.  What is done with each name that the walk finds: the scan remembers it and
+ * has it mounted read-only, the sweep compares it, judges it and moves it out.
  *
- * Must never follow a link of the workspace, run anything, or move what was there before and did not change.
+ * Must never follow a link of the workspace, run anything, or move what was there before and did
+ * not change.
  */
 #define _GNU_SOURCE 1
 #include "runtime/plan/guard.h"
@@ -30,9 +31,12 @@ int oc_guard_add_row(struct oc_guard_ctx *c, const struct oc_guard_row *row, con
 
 	c->row_bytes += 140;
 	for (const char *p = path; *p; p++)
-		c->row_bytes += *p > 0x20 && *p < 0x7f && *p != '%' && *p != '"' && *p != '\\' ? 1 : 3;
+		c->row_bytes +=
+			*p > 0x20 && *p < 0x7f && *p != '%' && *p != '"' && *p != '\\' ? 1 : 3;
 	if (c->rows.len / sizeof(r) >= OC_GUARD_MAX_ROWS || c->row_bytes > OC_GUARD_MAX_ROW_BYTES) {
-		oc_fail(c->err, 0, "workspace: too many guarded files to remember: %zu, the last one is %.300s",
+		oc_fail(c->err, 0,
+			"workspace: too many guarded files to remember: %zu, the last one is "
+			"%.300s",
 			c->rows.len / sizeof(r), path);
 		return oc_err_hint(c->err, "give a smaller directory as workspace");
 	}
@@ -41,7 +45,8 @@ int oc_guard_add_row(struct oc_guard_ctx *c, const struct oc_guard_row *row, con
 	return 0;
 }
 
-int oc_guard_add_guard(struct oc_guard_ctx *c, enum oc_guard_kind kind, const char *path, const char *why)
+int oc_guard_add_guard(struct oc_guard_ctx *c, enum oc_guard_kind kind, const char *path,
+		       const char *why)
 {
 	struct oc_guard g = {.kind = kind};
 
@@ -50,7 +55,8 @@ int oc_guard_add_guard(struct oc_guard_ctx *c, enum oc_guard_kind kind, const ch
 		return 0;
 	c->guard_bytes += strlen(path) + sizeof(g);
 	if (c->guard_bytes > OC_GUARD_MAX_BYTES) {
-		oc_fail(c->err, 0, "workspace: too many guarded paths, the last one is %.300s", path);
+		oc_fail(c->err, 0, "workspace: too many guarded paths, the last one is %.300s",
+			path);
 		return oc_err_hint(c->err, "give a smaller directory as workspace");
 	}
 	g.path = oc_arena_strdup(c->a, path);
@@ -68,7 +74,8 @@ int oc_guard_add_pins(struct oc_guard_ctx *c, const char *path, const char *why)
 	if (len >= PATH_MAX - 64)
 		return 0;
 	for (size_t i = 0; i < len; i++) {
-		/* Repositories come in the order of the tree: what is above the one before has its pin already. */
+		/* Repositories come in the order of the tree: what is above the one before has its
+		 * pin already. */
 		if (path[i] == '/' && !(shared && last[i] == '/') &&
 		    oc_guard_add_guard(c, OC_GUARD_PIN, oc_arena_strndup(c->s, path, i),
 				       "directory that holds a git repository") < 0)
@@ -81,7 +88,7 @@ int oc_guard_add_pins(struct oc_guard_ctx *c, const char *path, const char *why)
 
 void oc_guard_add_extra(struct oc_guard_ctx *c, const char *path, unsigned flags, const char *why)
 {
-		struct oc_guard_extra e = {.flags = flags};
+	struct oc_guard_extra e = {.flags = flags};
 	const struct oc_guard_extra *old = (const void *)c->extra.data;
 
 	for (size_t i = 0; i < c->extra.len / sizeof(e); i++)
@@ -98,13 +105,17 @@ void oc_guard_incomplete(struct oc_guard_ctx *c, const char *why)
 		c->incomplete = oc_arena_strdup(c->a, why);
 }
 
-int oc_guard_one_link(struct oc_guard_ctx *c, const struct oc_guard_row *row, const char *path, const char *why)
+int oc_guard_one_link(struct oc_guard_ctx *c, const struct oc_guard_row *row, const char *path,
+		      const char *why)
 {
 	if (row->kind != OC_ROW_FILE || row->nlink <= 1)
 		return 0;
-	oc_fail(c->err, 0, "workspace: %s (%s) has %llu names (hard links) and could be changed through another one", path, why,
-		(unsigned long long)row->nlink);
-	return oc_err_hint(c->err, "make it a file of its own: cp -p '%.120s' x && mv x '%.120s'", path, path);
+	oc_fail(c->err, 0,
+		"workspace: %s (%s) has %llu names (hard links) and could be changed through "
+		"another one",
+		path, why, (unsigned long long)row->nlink);
+	return oc_err_hint(c->err, "make it a file of its own: cp -p '%.120s' x && mv x '%.120s'",
+			   path, path);
 }
 
 static void add_item(struct oc_guard_ctx *c, const char *path, const char *moved, const char *why)
@@ -121,7 +132,8 @@ static void add_item(struct oc_guard_ctx *c, const char *path, const char *moved
 	oc_buf_add(&c->items, &q, sizeof(q));
 }
 
-void oc_guard_out(struct oc_guard_ctx *c, int dirfd, const char *name, const char *path, const char *why)
+void oc_guard_out(struct oc_guard_ctx *c, int dirfd, const char *name, const char *path,
+		  const char *why)
 {
 	const char *moved, *renamed;
 
@@ -129,10 +141,13 @@ void oc_guard_out(struct oc_guard_ctx *c, int dirfd, const char *name, const cha
 	if (*path == '\0')
 		return;
 	if (oc_guard_move(&c->mover, dirfd, name, path, &moved, &renamed) < 0) {
-		oc_guard_incomplete(c, oc_arena_printf(c->s, "%.200s could not be moved away: %s", path, strerror(errno)));
-		add_item(c, path, NULL, oc_arena_printf(c->s, "%s; STILL THERE: %s", why, strerror(errno)));
+		oc_guard_incomplete(c, oc_arena_printf(c->s, "%.200s could not be moved away: %s",
+						       path, strerror(errno)));
+		add_item(c, path, NULL,
+			 oc_arena_printf(c->s, "%s; STILL THERE: %s", why, strerror(errno)));
 	} else if (renamed) {
-		add_item(c, path, NULL, oc_arena_printf(c->s, "%s; renamed to %s in its directory", why, renamed));
+		add_item(c, path, NULL,
+			 oc_arena_printf(c->s, "%s; renamed to %s in its directory", why, renamed));
 	} else if (moved) {
 		add_item(c, path, moved, why);
 	}
@@ -146,8 +161,9 @@ static char *child(struct oc_guard_ctx *c, const struct oc_guard_dir *d, const c
 /* --- which directories git takes for a repository --- */
 
 /*
- * is_git_directory() of git wants HEAD, and objects and refs in the directory or in the one that commondir names.  Being
- * early is cheap, being late is not: HEAD may be anywhere if a commondir file leads here.
+ * is_git_directory() of git wants HEAD, and objects and refs in the directory or in the one that
+ * commondir names.  Being early is cheap, being late is not: HEAD may be anywhere if a commondir
+ * file leads here.
  */
 static bool looks_like_gitdir(const struct oc_guard_hit *hits, size_t n)
 {
@@ -170,8 +186,8 @@ static bool is_worktree_admin(const struct oc_guard_hit *hits, size_t n)
 /* --- scan --- */
 
 /* Remember it, and have it read-only.  A link: remember its text, and guard what it leads to. */
-static int scan_thing(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *h, unsigned flags,
-		      const char *why, bool guard)
+static int scan_thing(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *h,
+		      unsigned flags, const char *why, bool guard)
 {
 	struct oc_guard_row row;
 	char *path = child(c, d, h->name);
@@ -212,7 +228,8 @@ static int scan_dotgit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, str
 	return oc_guard_git_targets(c, d->path, path);
 }
 
-static int scan_git_part(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *h)
+static int scan_git_part(struct oc_guard_ctx *c, const struct oc_guard_dir *d,
+			 struct oc_guard_hit *h)
 {
 	switch (h->cls.part) {
 	case OC_GIT_CONFIG:
@@ -246,7 +263,8 @@ static int scan_git_part(struct oc_guard_ctx *c, const struct oc_guard_dir *d, s
 	return 0;
 }
 
-static int scan_visit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *hits, size_t n)
+static int scan_visit(struct oc_guard_ctx *c, const struct oc_guard_dir *d,
+		      struct oc_guard_hit *hits, size_t n)
 {
 	bool gitdir = d->flags & F_GITDIR;
 
@@ -257,12 +275,14 @@ static int scan_visit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, stru
 		if (!is_worktree_admin(hits, n) && oc_guard_git_targets(c, NULL, d->path) < 0)
 			return -1;
 	}
-	if ((d->flags & F_LAZY) && d->entries > 0 && oc_guard_add_guard(c, OC_GUARD_RO, d->path, d->why) < 0)
+	if ((d->flags & F_LAZY) && d->entries > 0 &&
+	    oc_guard_add_guard(c, OC_GUARD_RO, d->path, d->why) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		struct oc_guard_hit *h = &hits[i];
 		int rc = 0;
-		bool sample = (d->flags & F_HOOKS) && h->type == DT_REG && oc_guard_is_sample(h->name);
+		bool sample =
+			(d->flags & F_HOOKS) && h->type == DT_REG && oc_guard_is_sample(h->name);
 		if ((d->flags & F_TREE) && !sample)
 			rc = scan_thing(c, d, h, F_TREE, d->why, false);
 		if (rc == 0 && h->cls.row)
@@ -292,14 +312,20 @@ static unsigned depth_of(const char *path)
 static int tree_order(const void *x, const void *y)
 {
 	const struct oc_guard *a = x, *b = y;
-	const unsigned char *p = (const unsigned char *)a->path, *q = (const unsigned char *)b->path;
+	const unsigned char *p = (const unsigned char *)a->path,
+			    *q = (const unsigned char *)b->path;
 
 	while (*p && *p == *q) {
 		p++;
 		q++;
 	}
 	if (*p != *q) {
-		int l = *p == '/' ? 1 : *p == 0 ? 0 : *p + 1, r = *q == '/' ? 1 : *q == 0 ? 0 : *q + 1;
+		int l = *p == '/' ? 1
+			: *p == 0 ? 0
+				  : *p + 1,
+		    r = *q == '/' ? 1
+			: *q == 0 ? 0
+				  : *q + 1;
 		return l - r;
 	}
 	return (int)a->kind - (int)b->kind; /* OC_GUARD_RO first */
@@ -331,13 +357,16 @@ static int finish_guards(struct oc_guard_ctx *c, struct oc_guard **guards, size_
 		qsort(all, n, sizeof(*all), tree_order);
 	for (size_t i = 0; i < n; i++) {
 		struct stat st;
-		if ((last && strcmp(last, all[i].path) == 0) || (read_only && is_below(all[i].path, read_only)))
+		if ((last && strcmp(last, all[i].path) == 0) ||
+		    (all[i].kind != OC_GUARD_HIDE && read_only && is_below(all[i].path, read_only)))
 			continue;
-		oc_auto_close fd = oc_openat2(c->root, all[i].path, O_PATH | O_NOFOLLOW, 0, OC_BENEATH);
+		oc_auto_close fd =
+			oc_openat2(c->root, all[i].path, O_PATH | O_NOFOLLOW, 0, OC_BENEATH);
 		if (fd < 0 || fstat(fd, &st) < 0) {
 			if (errno == ENOENT)
 				continue;
-			return oc_fail(c->err, errno, "workspace: cannot open %s (%s)", all[i].path, all[i].why);
+			return oc_fail(c->err, errno, "workspace: cannot open %s (%s)", all[i].path,
+				       all[i].why);
 		}
 		struct oc_guard g = all[i];
 		g.is_dir = S_ISDIR(st.st_mode);
@@ -349,8 +378,9 @@ static int finish_guards(struct oc_guard_ctx *c, struct oc_guard **guards, size_
 		all[kept++] = g;
 	}
 	if (kept > OC_GUARD_MAX_GUARDS) {
-		oc_fail(c->err, 0, "workspace: %zu guarded paths are more than the %d that can be mounted", kept,
-			OC_GUARD_MAX_GUARDS);
+		oc_fail(c->err, 0,
+			"workspace: %zu guarded paths are more than the %d that can be mounted",
+			kept, OC_GUARD_MAX_GUARDS);
 		return oc_err_hint(c->err, "give a smaller directory as workspace");
 	}
 	*guards = oc_arena_array(c->a, kept, sizeof(**guards));
@@ -396,16 +426,59 @@ static int walk_all(struct oc_guard_ctx *c, const struct oc_guard_walk_ops *ops)
 	int rc = oc_guard_walk(c, "", 0, NULL, ops);
 
 	for (size_t i = 0; rc == 0 && i < c->extra.len / sizeof(struct oc_guard_extra); i++) {
-		struct oc_guard_extra e = ((const struct oc_guard_extra *)(const void *)c->extra.data)[i];
+		struct oc_guard_extra e =
+			((const struct oc_guard_extra *)(const void *)c->extra.data)[i];
 		rc = oc_guard_walk(c, e.path, e.flags, e.why, ops);
 	}
+	return rc;
+}
+
+/*
+ * A socket of the host that is to be seen inside can be connected to, through a read-only mount too, and its server takes
+ * the payload for the caller.  One that the host makes later is not covered.
+ */
+static int scan_entry(struct oc_guard_ctx *c, int dirfd, const char *dir, const char *name,
+		      unsigned char type)
+{
+	(void)dirfd;
+	if (type != DT_SOCK)
+		return 0;
+	return oc_guard_add_guard(c, OC_GUARD_HIDE, oc_guard_join(c->s, dir, name), "socket of the host");
+}
+
+static int no_visit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *hits,
+		    size_t n)
+{
+	(void)c;
+	(void)d;
+	(void)hits;
+	(void)n;
+	return 0;
+}
+
+int oc_guard_sockets(struct oc_arena *a, int dir_fd, struct oc_guard **guards, size_t *count,
+		     struct oc_err *err)
+{
+	static const struct oc_guard_walk_ops ops = {.visit = no_visit, .entry = scan_entry};
+	oc_auto_arena scratch = {0};
+	struct oc_guard_ctx c = {.a = a, .s = &scratch, .err = err, .root = -1, .mover.fd = -1};
+
+	*guards = NULL;
+	*count = 0;
+	c.base = oc_arena_alloc(a, sizeof(*c.base));
+	int rc = ctx_open(&c, dir_fd, OC_GUARD_SCAN_MS);
+	if (rc == 0)
+		rc = oc_guard_walk(&c, "", 0, NULL, &ops);
+	if (rc == 0)
+		rc = finish_guards(&c, guards, count);
+	ctx_close(&c);
 	return rc;
 }
 
 int oc_guard_scan(struct oc_arena *a, int workspace_fd, struct oc_guard **guards, size_t *count,
 		  struct oc_guard_baseline **base, struct oc_err *err)
 {
-	static const struct oc_guard_walk_ops ops = {.visit = scan_visit};
+	static const struct oc_guard_walk_ops ops = {.visit = scan_visit, .entry = scan_entry};
 	oc_auto_arena scratch = {0};
 	struct oc_guard_ctx c = {.a = a, .s = &scratch, .err = err, .root = -1, .mover.fd = -1};
 	struct timespec now;
@@ -413,7 +486,8 @@ int oc_guard_scan(struct oc_arena *a, int workspace_fd, struct oc_guard **guards
 	*guards = NULL;
 	*count = 0;
 	c.base = oc_arena_alloc(a, sizeof(*c.base));
-	/* The coarse clock is the one that file systems stamp with; a finer stamp of a later change is not earlier. */
+	/* The coarse clock is the one that file systems stamp with; a finer stamp of a later change
+	 * is not earlier. */
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	c.base->sec = now.tv_sec;
 	c.base->nsec = (uint32_t)now.tv_nsec;
@@ -437,8 +511,8 @@ int oc_guard_scan(struct oc_arena *a, int workspace_fd, struct oc_guard **guards
 /* --- sweep --- */
 
 /* true: it is the owner's, or it is gone or moved away: nothing more to do here with it. */
-static bool sweep_thing(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *h, unsigned flags,
-			const char *why)
+static bool sweep_thing(struct oc_guard_ctx *c, const struct oc_guard_dir *d,
+			struct oc_guard_hit *h, unsigned flags, const char *why)
 {
 	struct oc_guard_row row = {0};
 	char *path = child(c, d, h->name);
@@ -452,7 +526,8 @@ static bool sweep_thing(struct oc_guard_ctx *c, const struct oc_guard_dir *d, st
 		}
 		return true;
 	}
-	if (row.kind == OC_ROW_DIR && oc_guard_tree_known(c->base, d->fd, h->name, path, flags & F_HOOKS))
+	if (row.kind == OC_ROW_DIR &&
+	    oc_guard_tree_known(c->base, d->fd, h->name, path, flags & F_HOOKS))
 		return true;
 	const char *was = oc_guard_base_find(c->base, path) ? "changed" : "new";
 	oc_guard_out(c, d->fd, h->name, path, oc_arena_printf(c->s, "%s: %s", why, was));
@@ -461,14 +536,16 @@ static bool sweep_thing(struct oc_guard_ctx *c, const struct oc_guard_dir *d, st
 	return false;
 }
 
-static void sweep_judged(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *h, const char *why)
+static void sweep_judged(struct oc_guard_ctx *c, const struct oc_guard_dir *d,
+			 struct oc_guard_hit *h, const char *why)
 {
 	oc_guard_out(c, d->fd, h->name, child(c, d, h->name), why);
 	if (h->flags)
 		*h->flags |= F_DEAD;
 }
 
-static void sweep_dotgit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *h)
+static void sweep_dotgit(struct oc_guard_ctx *c, const struct oc_guard_dir *d,
+			 struct oc_guard_hit *h)
 {
 	char *path = child(c, d, h->name);
 	const char *why;
@@ -489,16 +566,19 @@ static void sweep_dotgit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, s
 	oc_guard_git_targets(c, d->path, path);
 }
 
-static void sweep_hooks(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *h)
+static void sweep_hooks(struct oc_guard_ctx *c, const struct oc_guard_dir *d,
+			struct oc_guard_hit *h)
 {
-	/* One that the owner had is cleaned file by file, a new one goes as a whole unless it has samples only. */
+	/* One that the owner had is cleaned file by file, a new one goes as a whole unless it has
+	 * samples only. */
 	if (sweep_thing(c, d, h, F_TREE | F_HOOKS, GIT_HOOKS) && h->flags) {
 		*h->flags |= F_TREE | F_HOOKS;
 		*h->why = GIT_HOOKS;
 	}
 }
 
-static void sweep_git_part(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *h)
+static void sweep_git_part(struct oc_guard_ctx *c, const struct oc_guard_dir *d,
+			   struct oc_guard_hit *h)
 {
 	const char *why = NULL;
 	char *path;
@@ -545,7 +625,8 @@ static void sweep_git_part(struct oc_guard_ctx *c, const struct oc_guard_dir *d,
 	}
 }
 
-static void sweep_hit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *h, bool gitdir)
+static void sweep_hit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *h,
+		      bool gitdir)
 {
 	bool sample = (d->flags & F_HOOKS) && h->type == DT_REG && oc_guard_is_sample(h->name);
 
@@ -559,12 +640,14 @@ static void sweep_hit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, stru
 		sweep_git_part(c, d, h);
 	if ((d->flags & F_REBASE) && h->cls.part == OC_GIT_TODO) {
 		char *path = child(c, d, h->name);
-		if (!oc_guard_known(c->base, d->fd, h->name, path, NULL) && !oc_guard_git_todo_ok(d->fd, h->name))
+		if (!oc_guard_known(c->base, d->fd, h->name, path, NULL) &&
+		    !oc_guard_git_todo_ok(d->fd, h->name))
 			sweep_judged(c, d, h, "git rebase list that runs commands");
 	}
 }
 
-static int sweep_visit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *hits, size_t n)
+static int sweep_visit(struct oc_guard_ctx *c, const struct oc_guard_dir *d,
+		       struct oc_guard_hit *hits, size_t n)
 {
 	bool gitdir = (d->flags & F_GITDIR) || looks_like_gitdir(hits, n);
 
@@ -577,42 +660,46 @@ static int sweep_visit(struct oc_guard_ctx *c, const struct oc_guard_dir *d, str
 }
 
 /*
- * Set-id bits would run as the owner for anybody on the host, and a device node must not be there at all.  What changed last before the baseline
- * was made is the owner's own.
+ * Set-id bits would run as the owner for anybody on the host, and a device node must not be there
+ * at all.  What changed last before the baseline was made is the owner's own.
  */
-static void sweep_entry(struct oc_guard_ctx *c, int dirfd, const char *dir, const char *name, unsigned char type)
+static int sweep_entry(struct oc_guard_ctx *c, int dirfd, const char *dir, const char *name,
+		       unsigned char type)
 {
 	struct stat st, now;
 	char proc[32];
 
 	if (type != DT_REG && type != DT_CHR && type != DT_BLK)
-		return;
+		return 0;
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
+		return 0;
 	bool device = S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode);
 	if (!device && (!S_ISREG(st.st_mode) || !(st.st_mode & (S_ISUID | S_ISGID))))
-		return;
+		return 0;
 	if (oc_guard_before(c->base, st.st_ctim.tv_sec, (uint32_t)st.st_ctim.tv_nsec))
-		return;
+		return 0;
 	char *path = oc_guard_join(c->s, dir, name);
 	if (device) {
 		oc_guard_out(c, dirfd, name, path, "device node");
-		return;
+		return 0;
 	}
 	oc_auto_close fd = oc_openat2(dirfd, name, O_PATH | O_NOFOLLOW, 0, OC_BENEATH);
 	if (fd < 0 || fstat(fd, &now) < 0 || !S_ISREG(now.st_mode))
-		return;
+		return 0;
 	/* Through /proc: the file may not be readable, and fchmod(2) does not take O_PATH. */
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
 	if (chmod(proc, now.st_mode & 01777) < 0) {
-		oc_guard_incomplete(c, oc_arena_printf(c->s, "%.200s: cannot clear its set-id bits: %s", path, strerror(errno)));
-		return;
+		oc_guard_incomplete(c, oc_arena_printf(c->s,
+						       "%.200s: cannot clear its set-id bits: %s",
+						       path, strerror(errno)));
+		return 0;
 	}
 	add_item(c, path, NULL, "set-id bits: cleared");
+	return 0;
 }
 
-int oc_guard_sweep(struct oc_arena *a, int workspace_fd, const struct oc_guard_baseline *base, const char *quarantine_path,
-		   struct oc_sweep *out, struct oc_err *err)
+int oc_guard_sweep(struct oc_arena *a, int workspace_fd, const struct oc_guard_baseline *base,
+		   const char *quarantine_path, struct oc_sweep *out, struct oc_err *err)
 {
 	static const struct oc_guard_walk_ops ops = {.visit = sweep_visit, .entry = sweep_entry};
 	struct oc_guard_baseline copy = *base;
@@ -636,7 +723,8 @@ int oc_guard_sweep(struct oc_arena *a, int workspace_fd, const struct oc_guard_b
 		rc = walk_all(&c, &ops);
 	}
 	if (c.unlisted > 0)
-		oc_guard_incomplete(&c, oc_arena_printf(a, "%lu more were moved than are listed", c.unlisted));
+		oc_guard_incomplete(
+			&c, oc_arena_printf(a, "%lu more were moved than are listed", c.unlisted));
 	out->count = c.items.len / sizeof(struct oc_quarantined);
 	out->items = oc_arena_array(a, out->count, sizeof(struct oc_quarantined));
 	if (c.items.len > 0)

@@ -27,6 +27,10 @@ struct oc_guard_baseline;
 int oc_guard_scan(struct oc_arena *a, int workspace_fd, struct oc_guard **guards, size_t *count,
 		  struct oc_guard_baseline **base, struct oc_err *err);
 
+/* Only the sockets (GUARD_HIDE), for a directory that is shown read-only. */
+int oc_guard_sockets(struct oc_arena *a, int dir_fd, struct oc_guard **guards, size_t *count,
+		     struct oc_err *err);
+
 struct oc_quarantined {
 	const char *path;  /* where it was, relative to the workspace */
 	const char *moved; /* where it is now (absolute), or NULL if it could only be neutralised in place */

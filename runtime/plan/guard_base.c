@@ -88,7 +88,8 @@ int oc_guard_identify(int dirfd, const char *name, bool hash, struct oc_guard_ro
 			return -1;
 		hash_bytes(row, text, (size_t)n);
 	} else if (row->kind == OC_ROW_FILE && row->size <= OC_GUARD_HASH_MAX) {
-		oc_auto_close fd = oc_openat2(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, OC_BENEATH);
+		oc_auto_close fd =
+			oc_openat2(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, OC_BENEATH);
 		if (fd < 0)
 			return errno == EACCES ? 0 : -1; /* compared by identity and change time */
 		if (fstat(fd, &st) < 0)
@@ -175,19 +176,21 @@ bool oc_guard_before(const struct oc_guard_baseline *b, int64_t sec, uint32_t ns
 }
 
 /*
- * The same object, untouched: the change time cannot be set by anybody who cannot set the clock, so one that is older than the
- * baseline proves that nothing was written since.
+ * The same object, untouched: the change time cannot be set by anybody who cannot set the clock, so
+ * one that is older than the baseline proves that nothing was written since.
  */
-static bool untouched(const struct oc_guard_baseline *b, const struct oc_guard_row *r, const struct oc_guard_row *cur)
+static bool untouched(const struct oc_guard_baseline *b, const struct oc_guard_row *r,
+		      const struct oc_guard_row *cur)
 {
-	return r->dev == cur->dev && r->ino == cur->ino && r->size == cur->size && r->ctime_sec == cur->ctime_sec &&
-	       r->ctime_nsec == cur->ctime_nsec && oc_guard_before(b, r->ctime_sec, r->ctime_nsec);
+	return r->dev == cur->dev && r->ino == cur->ino && r->size == cur->size &&
+	       r->ctime_sec == cur->ctime_sec && r->ctime_nsec == cur->ctime_nsec &&
+	       oc_guard_before(b, r->ctime_sec, r->ctime_nsec);
 }
 
 static bool same_content(const struct oc_guard_row *r, const struct oc_guard_row *cur)
 {
-	return r->hashed && cur->hashed && r->kind == cur->kind && r->mode == cur->mode && r->size == cur->size &&
-	       memcmp(r->hash, cur->hash, sizeof(r->hash)) == 0;
+	return r->hashed && cur->hashed && r->kind == cur->kind && r->mode == cur->mode &&
+	       r->size == cur->size && memcmp(r->hash, cur->hash, sizeof(r->hash)) == 0;
 }
 
 static const char *base_name(const char *path)
@@ -197,8 +200,8 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-bool oc_guard_known(const struct oc_guard_baseline *b, int dirfd, const char *name, const char *path,
-		    struct oc_guard_row *cur)
+bool oc_guard_known(const struct oc_guard_baseline *b, int dirfd, const char *name,
+		    const char *path, struct oc_guard_row *cur)
 {
 	struct oc_guard_row scratch;
 
@@ -210,7 +213,8 @@ bool oc_guard_known(const struct oc_guard_baseline *b, int dirfd, const char *na
 		const struct oc_guard_row *r = &b->rows[i - 1];
 		if (r->kind != cur->kind || r->dev != cur->dev || r->ino != cur->ino)
 			continue;
-		/* Under another name it would be another thing: hooks/pre-commit is not scripts/pre-commit.old. */
+		/* Under another name it would be another thing: hooks/pre-commit is not
+		 * scripts/pre-commit.old. */
 		if (strcmp(base_name(r->path), name) != 0)
 			continue;
 		if (cur->kind == OC_ROW_DIR || untouched(b, r, cur))
@@ -223,10 +227,13 @@ bool oc_guard_known(const struct oc_guard_baseline *b, int dirfd, const char *na
 	const struct oc_guard_row *r = oc_guard_base_find(b, path);
 	if (r && same_content(r, cur))
 		return true;
-	/* A copy under the same name (a second worktree, a clone): the owner has this very content already. */
-	for (uint32_t i = b->hash_head[hash_digest(cur->hash) & b->mask]; i; i = b->hash_next[i - 1]) {
+	/* A copy under the same name (a second worktree, a clone): the owner has this very content
+	 * already. */
+	for (uint32_t i = b->hash_head[hash_digest(cur->hash) & b->mask]; i;
+	     i = b->hash_next[i - 1]) {
 		r = &b->rows[i - 1];
-		if (cur->kind == OC_ROW_FILE && same_content(r, cur) && strcmp(base_name(r->path), name) == 0)
+		if (cur->kind == OC_ROW_FILE && same_content(r, cur) &&
+		    strcmp(base_name(r->path), name) == 0)
 			return true;
 	}
 	return false;
@@ -238,11 +245,13 @@ struct tree_walk {
 	bool samples_too;
 };
 
-static bool tree_known(struct tree_walk *t, int parent, const char *name, const char *path, unsigned depth)
+static bool tree_known(struct tree_walk *t, int parent, const char *name, const char *path,
+		       unsigned depth)
 {
 	if (depth > TREE_MAX_DEPTH)
 		return false;
-	int fd = oc_openat2(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK, 0, OC_BENEATH);
+	int fd = oc_openat2(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK, 0,
+			    OC_BENEATH);
 	if (fd < 0)
 		return false;
 	DIR *d = fdopendir(fd);
@@ -271,14 +280,16 @@ static bool tree_known(struct tree_walk *t, int parent, const char *name, const 
 			ok = false;
 		else if (cur.kind == OC_ROW_DIR)
 			ok = tree_known(t, dirfd(d), e->d_name, below.data, depth + 1);
-		else if (!(t->samples_too && cur.kind == OC_ROW_FILE && oc_guard_is_sample(e->d_name)))
+		else if (!(t->samples_too && cur.kind == OC_ROW_FILE &&
+			   oc_guard_is_sample(e->d_name)))
 			ok = oc_guard_known(t->b, dirfd(d), e->d_name, below.data, NULL);
 	}
 	closedir(d);
 	return ok;
 }
 
-bool oc_guard_tree_known(const struct oc_guard_baseline *b, int dirfd, const char *name, const char *path, bool samples_too)
+bool oc_guard_tree_known(const struct oc_guard_baseline *b, int dirfd, const char *name,
+			 const char *path, bool samples_too)
 {
 	struct tree_walk t = {.b = b, .samples_too = samples_too};
 
@@ -338,9 +349,9 @@ void oc_guard_baseline_write(const struct oc_guard_baseline *base, struct oc_jso
 	for (size_t i = 0; i < base->count; i++) {
 		const struct oc_guard_row *r = &base->rows[i];
 		line.len = 0;
-		oc_buf_printf(&line, "%d %o %llx %llx %llx %lld.%u ", (int)r->kind, r->mode, (unsigned long long)r->dev,
-			      (unsigned long long)r->ino, (unsigned long long)r->size, (long long)r->ctime_sec,
-			      r->ctime_nsec);
+		oc_buf_printf(&line, "%d %o %llx %llx %llx %lld.%u ", (int)r->kind, r->mode,
+			      (unsigned long long)r->dev, (unsigned long long)r->ino,
+			      (unsigned long long)r->size, (long long)r->ctime_sec, r->ctime_nsec);
 		if (!r->hashed)
 			oc_buf_puts(&line, "-");
 		for (size_t n = 0; r->hashed && n < sizeof(r->hash); n++)
@@ -353,7 +364,8 @@ void oc_guard_baseline_write(const struct oc_guard_baseline *base, struct oc_jso
 	oc_jw_object_end(w);
 }
 
-static bool read_number(const char **s, int base, char end, unsigned long long max, unsigned long long *out)
+static bool read_number(const char **s, int base, char end, unsigned long long max,
+			unsigned long long *out)
 {
 	char *stop;
 
@@ -371,13 +383,15 @@ static bool read_row(struct oc_arena *a, const char *s, struct oc_guard_row *r)
 {
 	unsigned long long kind, mode, dev, ino, size, sec, nsec;
 
-	if (!read_number(&s, 10, ' ', OC_ROW_UNREADABLE, &kind) || !read_number(&s, 8, ' ', 07777, &mode) ||
-	    !read_number(&s, 16, ' ', UINT64_MAX, &dev) || !read_number(&s, 16, ' ', UINT64_MAX, &ino) ||
+	if (!read_number(&s, 10, ' ', OC_ROW_UNREADABLE, &kind) ||
+	    !read_number(&s, 8, ' ', 07777, &mode) || !read_number(&s, 16, ' ', UINT64_MAX, &dev) ||
+	    !read_number(&s, 16, ' ', UINT64_MAX, &ino) ||
 	    !read_number(&s, 16, ' ', UINT64_MAX, &size))
 		return false;
 	bool negative = *s == '-';
 	s += negative;
-	if (!read_number(&s, 10, '.', INT64_MAX, &sec) || !read_number(&s, 10, ' ', 999999999, &nsec))
+	if (!read_number(&s, 10, '.', INT64_MAX, &sec) ||
+	    !read_number(&s, 10, ' ', 999999999, &nsec))
 		return false;
 	*r = (struct oc_guard_row){
 		.kind = (enum oc_row_kind)kind,
@@ -393,7 +407,8 @@ static bool read_row(struct oc_arena *a, const char *s, struct oc_guard_row *r)
 		s++;
 	} else {
 		for (size_t n = 0; n < sizeof(r->hash); n++, s += 2) {
-			int hi = hex((unsigned char)s[0]), lo = hi < 0 ? -1 : hex((unsigned char)s[1]);
+			int hi = hex((unsigned char)s[0]),
+			    lo = hi < 0 ? -1 : hex((unsigned char)s[1]);
 			if (lo < 0)
 				return false;
 			r->hash[n] = (uint8_t)(hi << 4 | lo);
@@ -403,16 +418,20 @@ static bool read_row(struct oc_arena *a, const char *s, struct oc_guard_row *r)
 	return *s == ' ' && (r->path = unescape(a, s + 1)) != NULL;
 }
 
-int oc_guard_baseline_read(struct oc_arena *a, const struct oc_json *v, struct oc_guard_baseline **base, struct oc_err *err)
+int oc_guard_baseline_read(struct oc_arena *a, const struct oc_json *v,
+			   struct oc_guard_baseline **base, struct oc_err *err)
 {
 	struct oc_guard_baseline *b = oc_arena_alloc(a, sizeof(*b));
 	int64_t n;
 	const struct oc_json *version = oc_json_get(v, "version"), *rows = oc_json_get(v, "rows");
-	const struct oc_json *sec = oc_json_get(v, "seconds"), *nsec = oc_json_get(v, "nanoseconds");
+	const struct oc_json *sec = oc_json_get(v, "seconds"),
+			     *nsec = oc_json_get(v, "nanoseconds");
 
 	if (!version || !rows || rows->type != OC_JSON_ARRAY || !sec || !nsec)
-		return oc_fail(err, 0, "the journal of the workspace is damaged: a member is missing");
-	if (oc_json_int(a, version, 1, 1, &n, err) < 0 || oc_json_int(a, sec, INT64_MIN / 2, INT64_MAX / 2, &b->sec, err) < 0)
+		return oc_fail(err, 0,
+			       "the journal of the workspace is damaged: a member is missing");
+	if (oc_json_int(a, version, 1, 1, &n, err) < 0 ||
+	    oc_json_int(a, sec, INT64_MIN / 2, INT64_MAX / 2, &b->sec, err) < 0)
 		return -1;
 	if (oc_json_int(a, nsec, 0, 999999999, &n, err) < 0)
 		return -1;
@@ -420,7 +439,8 @@ int oc_guard_baseline_read(struct oc_arena *a, const struct oc_json *v, struct o
 	b->rows = oc_arena_array(a, rows->count, sizeof(*b->rows));
 	for (const struct oc_json *r = rows->child; r; r = r->next)
 		if (r->type != OC_JSON_STRING || !read_row(a, r->string, &b->rows[b->count++]))
-			return oc_json_fail(a, r, err, "the journal of the workspace is damaged: not a row");
+			return oc_json_fail(a, r, err,
+					    "the journal of the workspace is damaged: not a row");
 	oc_guard_base_index(a, b);
 	*base = b;
 	return 0;

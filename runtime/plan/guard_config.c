@@ -161,8 +161,10 @@ static int value(struct reader *r)
 
 static int report(struct reader *r, bool has_value, oc_gitconf_fn fn, void *ctx)
 {
-	/* A NUL would end the strings early; git keeps it in the section name only.  Nothing good has one. */
-	if (memchr(r->var.data, 0, r->var.len) || (has_value && r->value.len > 0 && memchr(r->value.data, 0, r->value.len)))
+	/* A NUL would end the strings early; git keeps it in the section name only.  Nothing good
+	 * has one. */
+	if (memchr(r->var.data, 0, r->var.len) ||
+	    (has_value && r->value.len > 0 && memchr(r->value.data, 0, r->value.len)))
 		return -1;
 	char *first = strchr(r->var.data, '.');
 	char *last = strrchr(r->var.data, '.');
@@ -236,7 +238,8 @@ static int parse(struct reader *r, oc_gitconf_fn fn, void *ctx)
 
 int oc_gitconf_parse(const char *text, size_t len, oc_gitconf_fn fn, void *ctx)
 {
-	struct reader r = {.at = (const unsigned char *)text, .end = (const unsigned char *)text + len};
+	struct reader r = {.at = (const unsigned char *)text,
+			   .end = (const unsigned char *)text + len};
 
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		r.at += 3;
@@ -265,10 +268,11 @@ struct inert_key {
 };
 
 /*
- * What `git init`, `clone`, `submodule add`, `worktree add`, `branch --track` and ordinary `git config` write.
- * Not here, on purpose: anything that names a program (fsmonitor, editor, pager, sshCommand, filter, diff, merge,
- * alias, credential, gpg), a file (include, attributesFile, excludesFile, hooksPath, templateDir, askPass),
- * a rewrite (url.*.insteadOf), a policy (protocol.*, safe.*, http.*), a bundle or a helper (uploadpack, receivepack, vcs).
+ * What `git init`, `clone`, `submodule add`, `worktree add`, `branch --track` and ordinary `git
+ * config` write. Not here, on purpose: anything that names a program (fsmonitor, editor, pager,
+ * sshCommand, filter, diff, merge, alias, credential, gpg), a file (include, attributesFile,
+ * excludesFile, hooksPath, templateDir, askPass), a rewrite (url.*.insteadOf), a policy
+ * (protocol.*, safe.*, http.*), a bundle or a helper (uploadpack, receivepack, vcs).
  */
 static const struct inert_key inert_keys[] = {
 	{"core", "repositoryformatversion", S_NONE, V_WORD},
@@ -383,12 +387,13 @@ static bool is_ref(const char *v)
 }
 
 /*
- * "<helper>::<address>" runs git-remote-<helper>, and so does any scheme that git does not know; a leading dash could be read as an option (CVE-2017-1000117),
- * also as the host of an ssh address.
+ * "<helper>::<address>" runs git-remote-<helper>, and so does any scheme that git does not know; a
+ * leading dash could be read as an option (CVE-2017-1000117), also as the host of an ssh address.
  */
 static bool is_url(const char *v)
 {
-	static const char *const schemes[] = {"https://", "http://", "ssh://", "git://", "file://", "git+ssh://"};
+	static const char *const schemes[] = {"https://", "http://", "ssh://",
+					      "git://",	  "file://", "git+ssh://"};
 	const char *host = v;
 	const char *colon = strchr(v, ':');
 
@@ -469,20 +474,22 @@ static int inert_entry(void *ctx, const struct oc_gitconf_entry *e)
 
 	if (oc_gitconf_entry_inert(e, c->path_ok, c->path_ctx))
 		return 0;
-	c->why = oc_arena_printf(c->a, "it sets %s%s%.100s.%.100s to \"%.120s\"", e->section, e->sub ? "." : "",
-				 e->sub ? e->sub : "", e->key, e->value ? e->value : "true");
+	c->why = oc_arena_printf(c->a, "it sets %s%s%.100s.%.100s to \"%.120s\"", e->section,
+				 e->sub ? "." : "", e->sub ? e->sub : "", e->key,
+				 e->value ? e->value : "true");
 	return 1;
 }
 
-bool oc_gitconf_inert(struct oc_arena *a, const char *text, size_t len, oc_gitconf_path_fn path_ok, void *ctx,
-		      const char **why)
+bool oc_gitconf_inert(struct oc_arena *a, const char *text, size_t len, oc_gitconf_path_fn path_ok,
+		      void *ctx, const char **why)
 {
 	struct inert_ctx c = {.path_ok = path_ok, .path_ctx = ctx, .a = a};
 
 	/* Control bytes: versions of git differ in what they make of them (CVE-2025-48384). */
 	for (size_t i = 0; i < len; i++) {
 		unsigned char ch = (unsigned char)text[i];
-		if ((ch < 0x20 && ch != '\n' && ch != '\t' && !(ch == '\r' && i + 1 < len && text[i + 1] == '\n')) ||
+		if ((ch < 0x20 && ch != '\n' && ch != '\t' &&
+		     !(ch == '\r' && i + 1 < len && text[i + 1] == '\n')) ||
 		    ch == 0x7f) {
 			*why = "it has control bytes";
 			return false;
@@ -498,8 +505,9 @@ bool oc_gitconf_inert(struct oc_arena *a, const char *text, size_t len, oc_gitco
 bool oc_gittodo_inert(const char *text, size_t len)
 {
 	static const char *const commands[] = {
-		"pick", "p", "reword", "r", "edit", "e", "squash", "s", "fixup", "f", "drop", "d",
-		"break", "b", "noop", "label", "l", "reset", "t", "merge", "m", "update-ref", "u",
+		"pick",	 "p",	  "reword", "r",     "edit",  "e",	    "squash", "s",
+		"fixup", "f",	  "drop",   "d",     "break", "b",	    "noop",   "label",
+		"l",	 "reset", "t",	    "merge", "m",     "update-ref", "u",
 	};
 	const char *end = text + len;
 
@@ -514,7 +522,8 @@ bool oc_gittodo_inert(const char *text, size_t len)
 			w++;
 		bool ok = w == line || *line == '#';
 		for (size_t i = 0; !ok && i < sizeof(commands) / sizeof(commands[0]); i++)
-			ok = strlen(commands[i]) == (size_t)(w - line) && memcmp(commands[i], line, (size_t)(w - line)) == 0;
+			ok = strlen(commands[i]) == (size_t)(w - line) &&
+			     memcmp(commands[i], line, (size_t)(w - line)) == 0;
 		if (!ok)
 			return false;
 		line = eol < end ? eol + 1 : end;

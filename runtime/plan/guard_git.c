@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard_git - the indirections of git: .git files, commondir, included files, and every program or directory that a configuration names.
+ * guard_git - the indirections of git: .git files, commondir, included files, and every program or
+ * directory that a configuration names.
  *
- * A configuration that is inert (guard_config.h) names nothing.  One that the owner had before is trusted, and
- * what it names inside the workspace is guarded with it.  git itself is never run.
+ * A configuration that is inert (guard_config.h) names nothing.  One that the owner had before is
+ * trusted, and what it names inside the workspace is guarded with it.  git itself is never run.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
@@ -22,7 +23,8 @@ char *oc_guard_join(struct oc_arena *a, const char *dir, const char *name)
 	return *dir ? oc_arena_printf(a, "%s/%s", dir, name) : oc_arena_strdup(a, name);
 }
 
-/* Lexical, in place: "." and ".." go.  True if the path left its start; *rest is then what is left to do above. */
+/* Lexical, in place: "." and ".." go.  True if the path left its start; *rest is then what is left
+ * to do above. */
 static bool normalise(char *path)
 {
 	char *out = path;
@@ -95,7 +97,8 @@ char *oc_guard_resolve(struct oc_guard_ctx *c, const char *base, const char *val
 /* --- reading --- */
 
 /* A regular file of the workspace, whole.  0; -1: there is none that can be read. */
-static int slurp(int dirfd, const char *path, uint64_t resolve, struct oc_buf *out, struct oc_guard_row *row)
+static int slurp(int dirfd, const char *path, uint64_t resolve, struct oc_buf *out,
+		 struct oc_guard_row *row)
 {
 	struct stat st;
 	oc_auto_close fd = oc_openat2(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, resolve);
@@ -123,20 +126,23 @@ static int open_parent(const struct oc_guard_ctx *c, const char *path, const cha
 
 /* --- .git files --- */
 
-char *oc_guard_git_pointer(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir, char **outside)
+char *oc_guard_git_pointer(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir,
+			   char **outside)
 {
 	oc_auto_buf text = {0};
 
 	*outside = NULL;
-	if (slurp(dirfd, name, OC_BENEATH, &text, NULL) < 0 || text.len < 9 || text.len > MAX_POINTER ||
-	    memcmp(text.data, "gitdir: ", 8) != 0 || memchr(text.data, 0, text.len))
+	if (slurp(dirfd, name, OC_BENEATH, &text, NULL) < 0 || text.len < 9 ||
+	    text.len > MAX_POINTER || memcmp(text.data, "gitdir: ", 8) != 0 ||
+	    memchr(text.data, 0, text.len))
 		return NULL;
 	while (text.len > 8 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
 		text.data[--text.len] = '\0';
 	return oc_guard_resolve(c, dir, text.data + 8, outside);
 }
 
-/* The payload sees the workspace elsewhere: a pointer into a place that the host does not have at all leads nowhere. */
+/* The payload sees the workspace elsewhere: a pointer into a place that the host does not have at
+ * all leads nowhere. */
 static bool nowhere(const char *absolute)
 {
 	struct stat st;
@@ -150,7 +156,8 @@ static bool nowhere(const char *absolute)
 	return lstat(top, &st) < 0 && errno == ENOENT;
 }
 
-bool oc_guard_git_pointer_ok(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir, const char **why)
+bool oc_guard_git_pointer_ok(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir,
+			     const char **why)
 {
 	struct stat st;
 	char *outside, *path = oc_guard_git_pointer(c, dirfd, name, dir, &outside);
@@ -162,11 +169,14 @@ bool oc_guard_git_pointer_ok(struct oc_guard_ctx *c, int dirfd, const char *name
 	if (!path) {
 		/* git dies on it; but an empty file is what many tools leave */
 		*why = "git link that cannot be read";
-		return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_size == 0;
+		return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		       st.st_size == 0;
 	}
 	*why = "git link that passes a symbolic link or a mount";
-	oc_auto_close fd = oc_openat2(c->root, *path ? path : ".", O_PATH | O_DIRECTORY, 0, OC_BENEATH);
-	/* What it leads to is judged where it is: every directory that git would take for a repository is. */
+	oc_auto_close fd =
+		oc_openat2(c->root, *path ? path : ".", O_PATH | O_DIRECTORY, 0, OC_BENEATH);
+	/* What it leads to is judged where it is: every directory that git would take for a
+	 * repository is. */
 	return fd >= 0 || errno == ENOENT || errno == ENOTDIR;
 }
 
@@ -185,11 +195,13 @@ static bool worktree_ok(void *ctx, const char *value)
 	char *path = oc_guard_resolve(w->c, w->dir, value, &outside);
 	if (!path)
 		return outside && value[0] == '/' && nowhere(outside);
-	oc_auto_close fd = oc_openat2(w->c->root, *path ? path : ".", O_PATH | O_DIRECTORY, 0, OC_BENEATH);
+	oc_auto_close fd =
+		oc_openat2(w->c->root, *path ? path : ".", O_PATH | O_DIRECTORY, 0, OC_BENEATH);
 	return fd >= 0 || errno == ENOENT;
 }
 
-bool oc_guard_git_config_ok(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir, const char **why)
+bool oc_guard_git_config_ok(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir,
+			    const char **why)
 {
 	oc_auto_buf text = {0};
 	struct oc_guard_row row;
@@ -210,7 +222,8 @@ bool oc_guard_git_commondir_ok(int dirfd, const char *name, const char *dir)
 	oc_auto_buf text = {0};
 	const char *slash = strrchr(dir, '/');
 
-	if (!slash || slash - dir < 9 || memcmp(slash - 9, "worktrees", 9) != 0 || (slash - dir > 9 && slash[-10] != '/'))
+	if (!slash || slash - dir < 9 || memcmp(slash - 9, "worktrees", 9) != 0 ||
+	    (slash - dir > 9 && slash[-10] != '/'))
 		return false;
 	if (slurp(dirfd, name, OC_BENEATH, &text, NULL) < 0)
 		return false;
@@ -221,7 +234,8 @@ bool oc_guard_git_todo_ok(int dirfd, const char *name)
 {
 	oc_auto_buf text = {0};
 
-	return slurp(dirfd, name, OC_BENEATH, &text, NULL) == 0 && oc_gittodo_inert(text.data ? text.data : "", text.len);
+	return slurp(dirfd, name, OC_BENEATH, &text, NULL) == 0 &&
+	       oc_gittodo_inert(text.data ? text.data : "", text.len);
 }
 
 /* --- what a trusted configuration names --- */
@@ -238,7 +252,8 @@ struct names_ctx {
 
 static int read_names(struct names_ctx *n, const char *text, size_t len);
 static int read_config(struct oc_guard_ctx *c, const char *work, const char *path, unsigned depth);
-static int read_config_outside(struct oc_guard_ctx *c, const char *work, const char *path, unsigned depth);
+static int read_config_outside(struct oc_guard_ctx *c, const char *work, const char *path,
+			       unsigned depth);
 
 /* "~/x" is below $HOME, for git too. */
 static const char *expand_home(struct oc_guard_ctx *c, const char *value)
@@ -355,7 +370,8 @@ static int read_config(struct oc_guard_ctx *c, const char *work, const char *pat
 	oc_auto_close parent = open_parent(c, path, &name);
 	if (parent < 0)
 		return 0;
-	/* In a sweep only what the owner had is believed; the rest is judged by content where it is. */
+	/* In a sweep only what the owner had is believed; the rest is judged by content where it
+	 * is. */
 	if (c->sweep && !oc_guard_known(c->base, parent, name, path, NULL))
 		return 0;
 	if (slurp(parent, name, OC_BENEATH, &text, NULL) < 0) {
@@ -366,8 +382,9 @@ static int read_config(struct oc_guard_ctx *c, const char *work, const char *pat
 		link[n] = '\0';
 		char *dir = oc_arena_strndup(c->s, path, (size_t)(name - path) - (name > path));
 		char *to = oc_guard_resolve(c, dir, link, &outside);
-		return to ? read_config(c, work, to, depth + 1)
-			  : outside ? read_config_outside(c, work, outside, depth + 1) : 0;
+		return to	 ? read_config(c, work, to, depth + 1)
+		       : outside ? read_config_outside(c, work, outside, depth + 1)
+				 : 0;
 	}
 	struct names_ctx n = {
 		.c = c,
@@ -379,7 +396,8 @@ static int read_config(struct oc_guard_ctx *c, const char *work, const char *pat
 	return read_names(&n, text.data ? text.data : "", text.len);
 }
 
-static int read_config_outside(struct oc_guard_ctx *c, const char *work, const char *path, unsigned depth)
+static int read_config_outside(struct oc_guard_ctx *c, const char *work, const char *path,
+			       unsigned depth)
 {
 	oc_auto_buf text = {0};
 	const char *slash = strrchr(path, '/');
@@ -397,7 +415,8 @@ static int read_config_outside(struct oc_guard_ctx *c, const char *work, const c
 	return read_names(&n, text.data ? text.data : "", text.len);
 }
 
-/* The configuration of the user and the machine can name a path that each worktree fills in ("core.hooksPath = .githooks"). */
+/* The configuration of the user and the machine can name a path that each worktree fills in
+ * ("core.hooksPath = .githooks"). */
 static int read_global(struct oc_guard_ctx *c, const char *work)
 {
 	const char *home = getenv("HOME"), *xdg = getenv("XDG_CONFIG_HOME");
@@ -412,7 +431,8 @@ static int read_global(struct oc_guard_ctx *c, const char *work)
 	for (size_t i = 0; i < 3; i++) {
 		char *outside = NULL;
 		char *path = paths[i] ? oc_guard_resolve(c, "", paths[i], &outside) : NULL;
-		if (path ? read_config(c, work, path, 1) < 0 : outside && read_config_outside(c, work, outside, 1) < 0)
+		if (path ? read_config(c, work, path, 1) < 0
+			 : outside && read_config_outside(c, work, outside, 1) < 0)
 			return -1;
 	}
 	return 0;
@@ -424,7 +444,8 @@ static int read_gitdir(struct oc_guard_ctx *c, const char *work, const char *dir
 
 	for (size_t i = 0; i < 2; i++) {
 		char *path = oc_guard_join(c->s, dir, files[i]);
-		if ((is_outside ? read_config_outside(c, work, path, 1) : read_config(c, work, path, 1)) < 0)
+		if ((is_outside ? read_config_outside(c, work, path, 1)
+				: read_config(c, work, path, 1)) < 0)
 			return -1;
 	}
 	return 0;
@@ -461,12 +482,14 @@ int oc_guard_git_targets(struct oc_guard_ctx *c, const char *work, const char *g
 	if (read_gitdir(c, work, dir ? dir : outside, !dir) < 0)
 		return -1;
 	char *file = oc_guard_join(c->s, dir ? dir : outside, "commondir");
-	if (slurp(dir ? c->root : AT_FDCWD, file, dir ? OC_BENEATH : RESOLVE_NO_MAGICLINKS, &common, NULL) < 0 ||
+	if (slurp(dir ? c->root : AT_FDCWD, file, dir ? OC_BENEATH : RESOLVE_NO_MAGICLINKS, &common,
+		  NULL) < 0 ||
 	    common.len == 0 || common.len > MAX_POINTER)
 		return 0;
 	common.data[strcspn(common.data, "\r\n")] = '\0';
 	if (common.data[0] != '/' && !dir)
-		dir = oc_guard_resolve(c, "", oc_arena_printf(c->s, "%s/%s", outside, common.data), &outside);
+		dir = oc_guard_resolve(c, "", oc_arena_printf(c->s, "%s/%s", outside, common.data),
+				       &outside);
 	else
 		dir = oc_guard_resolve(c, dir ? dir : "", common.data, &outside);
 	return dir || outside ? read_gitdir(c, work, dir ? dir : outside, !dir) : 0;
@@ -474,7 +497,8 @@ int oc_guard_git_targets(struct oc_guard_ctx *c, const char *work, const char *g
 
 /* --- guard or compare --- */
 
-static int scan_target(struct oc_guard_ctx *c, int parent, const char *name, const char *path, bool tree, const char *why)
+static int scan_target(struct oc_guard_ctx *c, int parent, const char *name, const char *path,
+		       bool tree, const char *why)
 {
 	struct oc_guard_row row;
 
@@ -489,7 +513,8 @@ static int scan_target(struct oc_guard_ctx *c, int parent, const char *name, con
 	return 0;
 }
 
-static void sweep_target(struct oc_guard_ctx *c, int parent, const char *name, const char *path, bool tree, const char *why)
+static void sweep_target(struct oc_guard_ctx *c, int parent, const char *name, const char *path,
+			 bool tree, const char *why)
 {
 	struct oc_guard_row row = {0};
 
@@ -500,7 +525,8 @@ static void sweep_target(struct oc_guard_ctx *c, int parent, const char *name, c
 	}
 	if (fstatat(parent, name, &(struct stat){0}, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	if (row.kind == OC_ROW_DIR && (!tree || oc_guard_tree_known(c->base, parent, name, path, true)))
+	if (row.kind == OC_ROW_DIR &&
+	    (!tree || oc_guard_tree_known(c->base, parent, name, path, true)))
 		return;
 	oc_guard_out(c, parent, name, path, oc_arena_printf(c->s, "%s: new or changed", why));
 }
@@ -513,7 +539,8 @@ int oc_guard_target(struct oc_guard_ctx *c, const char *path, bool tree, const c
 	if (*path == '\0' || strlen(path) >= PATH_MAX)
 		return 0;
 	/* Through links: what they lead to counts, and a link in the last place counts itself. */
-	oc_auto_close fd = oc_openat2(c->root, path, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+	oc_auto_close fd =
+		oc_openat2(c->root, path, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 	char *where = fd >= 0 ? oc_fd_path(c->s, fd) : NULL;
 	const char *below = where ? below_host(c, where) : NULL;
 	if (below && *below)

@@ -2,9 +2,10 @@
 /*
  * guard_move - one object out of the workspace, into the quarantine.
  *
- * By rename where that works.  On another file system: a bounded copy of directories, regular files (never their set-id bits,
- * holes stay holes) and the text of links, then removal; devices, fifos and sockets are only removed.  What is too big to copy, or if there is
- * no room, is renamed in its own directory to a name that nothing looks at.  Never follows a link, never overwrites
+ * By rename where that works.  On another file system: a bounded copy of directories, regular files
+ * (never their set-id bits, holes stay holes) and the text of links, then removal; devices, fifos
+ * and sockets are only removed.  What is too big to copy, or if there is no room, is renamed in its
+ * own directory to a name that nothing looks at.  Never follows a link, never overwrites
  * (RENAME_NOREPLACE, O_EXCL: CVE-2026-46406).
  */
 #define _GNU_SOURCE 1
@@ -51,8 +52,8 @@ static void new_name(struct oc_guard_mover *m, const char *path, char out[128])
 	if (plen > 90)
 		path += plen - 90;
 	for (const unsigned char *p = (const unsigned char *)path; *p && n < 117; p++) {
-		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '.' ||
-			     *p == '-' || *p == '_';
+		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+			     (*p >= '0' && *p <= '9') || *p == '.' || *p == '-' || *p == '_';
 		if (plain) {
 			out[n++] = (char)*p;
 		} else {
@@ -65,8 +66,8 @@ static void new_name(struct oc_guard_mover *m, const char *path, char out[128])
 }
 
 /*
- * The payload had the owner's ids: it can take away the owner's right to write into a directory.  Give it back.
- * fd may be O_PATH, thus through /proc.
+ * The payload had the owner's ids: it can take away the owner's right to write into a directory.
+ * Give it back. fd may be O_PATH, thus through /proc.
  */
 static bool make_writable(int fd)
 {
@@ -87,7 +88,8 @@ static int move_once(int dirfd, const char *name, int to, const char *new)
 		return -1;
 	bool changed = make_writable(dirfd);
 	/* A directory that gets another parent must be writable itself. */
-	oc_auto_close fd = oc_openat2(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, OC_BENEATH);
+	oc_auto_close fd =
+		oc_openat2(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, OC_BENEATH);
 	if (fd >= 0 && make_writable(fd))
 		changed = true;
 	if (!changed) {
@@ -126,14 +128,16 @@ static int copy_range(int in, int out, off_t at, off_t end)
 static int copy_file(struct copy *c, int dirfd, const char *name, int to, const char *new)
 {
 	struct stat st;
-	oc_auto_close in = oc_openat2(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, OC_BENEATH);
+	oc_auto_close in =
+		oc_openat2(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, OC_BENEATH);
 	if (in < 0 || fstat(in, &st) < 0)
 		return -1;
 	if (!S_ISREG(st.st_mode)) {
 		errno = EINVAL;
 		return -1;
 	}
-	oc_auto_close out = oc_openat2(to, new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, st.st_mode & 0700, OC_BENEATH);
+	oc_auto_close out = oc_openat2(to, new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+				       st.st_mode & 0700, OC_BENEATH);
 	if (out < 0 || ftruncate(out, st.st_size) < 0)
 		return -1;
 	for (off_t at = 0; at < st.st_size;) {
@@ -157,7 +161,8 @@ static int copy_file(struct copy *c, int dirfd, const char *name, int to, const 
 
 static int for_each(int dirfd, const char *name, int (*fn)(void *, int, const char *), void *ctx)
 {
-	int fd = oc_openat2(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK, 0, OC_BENEATH);
+	int fd = oc_openat2(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK, 0,
+			    OC_BENEATH);
 	if (fd < 0)
 		return -1;
 	DIR *d = fdopendir(fd);
@@ -187,7 +192,8 @@ struct level {
 	int to;
 	unsigned depth;
 };
-static int copy_object(struct copy *c, int dirfd, const char *name, int to, const char *new, unsigned depth);
+static int copy_object(struct copy *c, int dirfd, const char *name, int to, const char *new,
+		       unsigned depth);
 
 static int copy_child(void *ctx, int dirfd, const char *name)
 {
@@ -196,7 +202,8 @@ static int copy_child(void *ctx, int dirfd, const char *name)
 	return copy_object(l->c, dirfd, name, l->to, name, l->depth);
 }
 
-static int copy_object(struct copy *c, int dirfd, const char *name, int to, const char *new, unsigned depth)
+static int copy_object(struct copy *c, int dirfd, const char *name, int to, const char *new,
+		       unsigned depth)
 {
 	struct stat st;
 	char text[PATH_MAX];
@@ -220,7 +227,8 @@ static int copy_object(struct copy *c, int dirfd, const char *name, int to, cons
 		return 0;
 	if (mkdirat(to, new, 0700) < 0)
 		return -1;
-	oc_auto_close below = oc_openat2(to, new, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, OC_BENEATH);
+	oc_auto_close below =
+		oc_openat2(to, new, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, OC_BENEATH);
 	if (below < 0)
 		return -1;
 	struct level l = {.c = c, .to = below, .depth = depth + 1};
@@ -234,10 +242,12 @@ static int remove_object(void *ctx, int dirfd, const char *name)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -1;
-	oc_auto_close fd = oc_openat2(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, OC_BENEATH);
+	oc_auto_close fd =
+		oc_openat2(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, OC_BENEATH);
 	if (fd >= 0)
 		make_writable(fd);
-	/* readdir(3) may miss entries while others are removed: go on until the directory is empty. */
+	/* readdir(3) may miss entries while others are removed: go on until the directory is empty.
+	 */
 	for (unsigned rounds = 0; rounds < 64; rounds++) {
 		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
@@ -260,8 +270,8 @@ static int copy_away(int dirfd, const char *name, int to, const char *new)
 	return remove_object(NULL, dirfd, name);
 }
 
-int oc_guard_move(struct oc_guard_mover *m, int dirfd, const char *name, const char *path, const char **moved,
-		  const char **renamed)
+int oc_guard_move(struct oc_guard_mover *m, int dirfd, const char *name, const char *path,
+		  const char **moved, const char **renamed)
 {
 	char new[128];
 

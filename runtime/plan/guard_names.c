@@ -6,15 +6,19 @@
 #include <string.h>
 
 /*
- * What is in the table: files that a program of the host runs or trusts because somebody enters or opens the directory,
- * or starts a shell, an editor, a coding agent, a version manager or a package manager in it.
+ * What is in the table: files that a program of the host runs or trusts because somebody enters or
+ * opens the directory, or starts a shell, an editor, a coding agent, a version manager or a package
+ * manager in it.
  *
  * What is not, and why:
- *  - AGENTS.md, SOUL.md, TOOLS.md, IDENTITY.md, USER.md, HEARTBEAT.md, MEMORY.md, memory/, skills/, .openclaw/: what an assistant's
- *    workspace is made of.
- *  - Makefile, package.json, build.rs, conftest.py, .venv, node_modules, Dockerfile: the work itself; whoever runs it, runs it.
- *  - .editorconfig, .gitattributes, .gitignore, .nvmrc, .node-version, .python-version, .ruby-version: settings that name no program.
- *  - .gitmodules: git itself ignores commands in it ("update = !cmd") and refuses addresses that could be options.
+ *  - AGENTS.md, SOUL.md, TOOLS.md, IDENTITY.md, USER.md, HEARTBEAT.md, MEMORY.md, memory/, skills/,
+ * .openclaw/: what an assistant's workspace is made of.
+ *  - Makefile, package.json, build.rs, conftest.py, .venv, node_modules, Dockerfile: the work
+ * itself; whoever runs it, runs it.
+ *  - .editorconfig, .gitattributes, .gitignore, .nvmrc, .node-version, .python-version,
+ * .ruby-version: settings that name no program.
+ *  - .gitmodules: git itself ignores commands in it ("update = !cmd") and refuses addresses that
+ * could be options.
  *  - .env: too common as the work's own data, and no shell reads it unless a plugin is told to.
  *
  * Sorted by bytes; test_guard checks that.
@@ -29,21 +33,21 @@
 #define HOME   "configuration of a home directory"
 
 static const struct oc_guard_name names[] = {
-	{".aider.conf.yml", OC_NAME_ANY, AGENT},	 /* lint-cmd, test-cmd */
-	{".amazonq", OC_NAME_ANY, AGENT},		 /* mcp.json names programs */
+	{".aider.conf.yml", OC_NAME_ANY, AGENT}, /* lint-cmd, test-cmd */
+	{".amazonq", OC_NAME_ANY, AGENT},	 /* mcp.json names programs */
 	{".augment", OC_NAME_ANY, AGENT},
-	{".autoenv.zsh", OC_NAME_ANY, SHELL},		 /* sourced on cd */
-	{".aws", OC_NAME_ROOT, HOME},			 /* credential_process */
+	{".autoenv.zsh", OC_NAME_ANY, SHELL}, /* sourced on cd */
+	{".aws", OC_NAME_ROOT, HOME},	      /* credential_process */
 	{".bash_aliases", OC_NAME_ROOT, SHELL},
 	{".bash_login", OC_NAME_ROOT, SHELL},
 	{".bash_logout", OC_NAME_ROOT, SHELL},
 	{".bash_profile", OC_NAME_ROOT, SHELL},
 	{".bashrc", OC_NAME_ROOT, SHELL},
-	{".cargo/bin", OC_NAME_ROOT, HOME},		 /* in PATH */
-	{".cargo/config", OC_NAME_ROOT, PKG},		 /* rustc-wrapper, linker, runner */
+	{".cargo/bin", OC_NAME_ROOT, HOME},   /* in PATH */
+	{".cargo/config", OC_NAME_ROOT, PKG}, /* rustc-wrapper, linker, runner */
 	{".cargo/config.toml", OC_NAME_ROOT, PKG},
-	{".cargo/env", OC_NAME_ROOT, SHELL},		 /* sourced by .profile */
-	{".claude", OC_NAME_ANY, AGENT},		 /* hooks of settings.json run at start (CVE-2026-25725) */
+	{".cargo/env", OC_NAME_ROOT, SHELL}, /* sourced by .profile */
+	{".claude", OC_NAME_ANY, AGENT}, /* hooks of settings.json run at start (CVE-2026-25725) */
 	{".claude.json", OC_NAME_ANY, AGENT},
 	{".codex", OC_NAME_ANY, AGENT},
 	{".config/autostart", OC_NAME_ROOT, HOME},
@@ -56,23 +60,23 @@ static const struct oc_guard_name names[] = {
 	{".config/mise", OC_NAME_ROOT, TOOLS},
 	{".config/mise.toml", OC_NAME_ROOT, TOOLS},
 	{".config/nvim", OC_NAME_ROOT, EDITOR},
-	{".config/systemd", OC_NAME_ROOT, HOME},	 /* user units */
+	{".config/systemd", OC_NAME_ROOT, HOME}, /* user units */
 	{".config/zed", OC_NAME_ROOT, EDITOR},
 	{".continue", OC_NAME_ANY, AGENT},
 	{".crush.json", OC_NAME_ANY, AGENT},
 	{".cshrc", OC_NAME_ROOT, SHELL},
-	{".curlrc", OC_NAME_ROOT, HOME},		 /* output files, proxies */
-	{".cursor", OC_NAME_ANY, AGENT},		 /* mcp.json, hooks.json (CVE-2025-59944) */
-	{".devcontainer", OC_NAME_ANY, EDITOR},		 /* initializeCommand runs on the host */
+	{".curlrc", OC_NAME_ROOT, HOME},	/* output files, proxies */
+	{".cursor", OC_NAME_ANY, AGENT},	/* mcp.json, hooks.json (CVE-2025-59944) */
+	{".devcontainer", OC_NAME_ANY, EDITOR}, /* initializeCommand runs on the host */
 	{".devcontainer.json", OC_NAME_ANY, EDITOR},
 	{".dir-locals-2.el", OC_NAME_ANY, EDITOR},
-	{".dir-locals.el", OC_NAME_ANY, EDITOR},	 /* eval forms */
-	{".direnv", OC_NAME_DEPS, SHELL},		 /* cached shell code that is sourced again */
-	{".docker", OC_NAME_ROOT, HOME},		 /* credsStore, cliPluginsExtraDirs */
+	{".dir-locals.el", OC_NAME_ANY, EDITOR}, /* eval forms */
+	{".direnv", OC_NAME_DEPS, SHELL},	 /* cached shell code that is sourced again */
+	{".docker", OC_NAME_ROOT, HOME},	 /* credsStore, cliPluginsExtraDirs */
 	{".emacs", OC_NAME_ROOT, EDITOR},
 	{".emacs.d", OC_NAME_ROOT, EDITOR},
 	{".emacs.el", OC_NAME_ROOT, EDITOR},
-	{".envrc", OC_NAME_DEPS, SHELL},		 /* direnv */
+	{".envrc", OC_NAME_DEPS, SHELL}, /* direnv */
 	{".exrc", OC_NAME_ANY, EDITOR},
 	{".factory", OC_NAME_ANY, AGENT},
 	{".fleet", OC_NAME_ANY, EDITOR},
@@ -82,23 +86,24 @@ static const struct oc_guard_name names[] = {
 	{".gitconfig", OC_NAME_ROOT, "git configuration"},
 	{".gnupg", OC_NAME_ROOT, HOME},
 	{".gvimrc", OC_NAME_ANY, EDITOR},
-	{".helix", OC_NAME_ANY, EDITOR},		 /* language servers are started on opening a file */
-	{".hg/hgrc", OC_NAME_DEPS, "hg configuration"},	 /* hooks and extensions, run by any hg command */
+	{".helix", OC_NAME_ANY, EDITOR}, /* language servers are started on opening a file */
+	{".hg/hgrc", OC_NAME_DEPS,
+	 "hg configuration"}, /* hooks and extensions, run by any hg command */
 	{".hg/hgrc-not-shared", OC_NAME_DEPS, "hg configuration"},
 	{".hg/sharedpath", OC_NAME_DEPS, "hg configuration"},
 	{".husky", OC_NAME_ANY, HOOKS},
 	{".huskyrc", OC_NAME_ANY, HOOKS},
 	{".huskyrc.js", OC_NAME_ANY, HOOKS},
 	{".huskyrc.json", OC_NAME_ANY, HOOKS},
-	{".idea", OC_NAME_ANY, EDITOR},			 /* run configurations, start-up tasks, tool paths */
-	{".inputrc", OC_NAME_ROOT, SHELL},		 /* a key can be bound to a command line */
+	{".idea", OC_NAME_ANY, EDITOR},	   /* run configurations, start-up tasks, tool paths */
+	{".inputrc", OC_NAME_ROOT, SHELL}, /* a key can be bound to a command line */
 	{".irbrc", OC_NAME_ANY, INTERP},
 	{".jj/repo/config.toml", OC_NAME_DEPS, "jj configuration"},
 	{".jj/workspace-config.toml", OC_NAME_DEPS, "jj configuration"},
 	{".junie", OC_NAME_ANY, AGENT},
 	{".kiro", OC_NAME_ANY, AGENT},
 	{".kshrc", OC_NAME_ROOT, SHELL},
-	{".kube", OC_NAME_ROOT, HOME},			 /* exec credential plug-ins */
+	{".kube", OC_NAME_ROOT, HOME}, /* exec credential plug-ins */
 	{".lefthook", OC_NAME_ANY, HOOKS},
 	{".lefthook-local.yml", OC_NAME_ANY, HOOKS},
 	{".lefthook.json", OC_NAME_ANY, HOOKS},
@@ -106,7 +111,7 @@ static const struct oc_guard_name names[] = {
 	{".lefthook.yaml", OC_NAME_ANY, HOOKS},
 	{".lefthook.yml", OC_NAME_ANY, HOOKS},
 	{".lldbinit", OC_NAME_ANY, INTERP},
-	{".local/bin", OC_NAME_ROOT, HOME},		 /* in PATH */
+	{".local/bin", OC_NAME_ROOT, HOME}, /* in PATH */
 	{".local/share/applications", OC_NAME_ROOT, HOME},
 	{".local/share/bash-completion", OC_NAME_ROOT, SHELL},
 	{".local/share/fish", OC_NAME_ROOT, SHELL},
@@ -116,12 +121,13 @@ static const struct oc_guard_name names[] = {
 	{".logout", OC_NAME_ROOT, SHELL},
 	{".lvimrc", OC_NAME_ANY, EDITOR},
 	{".mailrc", OC_NAME_ROOT, HOME},
-	{".mcp.json", OC_NAME_ANY, AGENT},		 /* programs started as servers */
+	{".mcp.json", OC_NAME_ANY, AGENT}, /* programs started as servers */
 	{".mise", OC_NAME_ANY, TOOLS},
 	{".mise.local.toml", OC_NAME_ANY, TOOLS},
-	{".mise.toml", OC_NAME_ANY, TOOLS},		 /* env, hooks on entering */
-	{".netrc", OC_NAME_ROOT, HOME},			 /* macdef init runs in ftp */
-	{".npmrc", OC_NAME_ANY, PKG},			 /* script-shell, node-options, git, registry with the user's token */
+	{".mise.toml", OC_NAME_ANY, TOOLS}, /* env, hooks on entering */
+	{".netrc", OC_NAME_ROOT, HOME},	    /* macdef init runs in ftp */
+	{".npmrc", OC_NAME_ANY,
+	 PKG}, /* script-shell, node-options, git, registry with the user's token */
 	{".nvim.lua", OC_NAME_ANY, EDITOR},
 	{".nvimrc", OC_NAME_ANY, EDITOR},
 	{".octaverc", OC_NAME_ANY, INTERP},
@@ -132,7 +138,7 @@ static const struct oc_guard_name names[] = {
 	{".pdbrc", OC_NAME_ANY, INTERP},
 	{".pdbrc.py", OC_NAME_ANY, INTERP},
 	{".perldb", OC_NAME_ANY, INTERP},
-	{".pnpmfile.cjs", OC_NAME_ANY, PKG},		 /* code */
+	{".pnpmfile.cjs", OC_NAME_ANY, PKG}, /* code */
 	{".pnpmfile.mjs", OC_NAME_ANY, PKG},
 	{".pre-commit-config.yaml", OC_NAME_ANY, HOOKS},
 	{".pre-commit-config.yml", OC_NAME_ANY, HOOKS},
@@ -142,35 +148,36 @@ static const struct oc_guard_name names[] = {
 	{".qwen", OC_NAME_ANY, AGENT},
 	{".renviron", OC_NAME_ANY, INTERP},
 	{".roo", OC_NAME_ANY, AGENT},
-	{".rprofile", OC_NAME_ANY, INTERP},		 /* R runs it in any directory that it is started in */
+	{".rprofile", OC_NAME_ANY, INTERP}, /* R runs it in any directory that it is started in */
 	{".screenrc", OC_NAME_ROOT, HOME},
 	{".sqliterc", OC_NAME_ROOT, HOME},
-	{".ssh", OC_NAME_ROOT, HOME},			 /* ProxyCommand, authorized_keys, rc */
+	{".ssh", OC_NAME_ROOT, HOME}, /* ProxyCommand, authorized_keys, rc */
 	{".tcshrc", OC_NAME_ROOT, SHELL},
 	{".terraform.d", OC_NAME_ROOT, HOME},
 	{".terraformrc", OC_NAME_ROOT, HOME},
 	{".tmux.conf", OC_NAME_ROOT, HOME},
-	{".tool-versions", OC_NAME_ANY, TOOLS},		 /* "path:" versions run a program of that directory */
+	{".tool-versions", OC_NAME_ANY,
+	 TOOLS}, /* "path:" versions run a program of that directory */
 	{".trae", OC_NAME_ANY, AGENT},
 	{".vim", OC_NAME_ANY, EDITOR},
 	{".vimrc", OC_NAME_ANY, EDITOR},
 	{".vs", OC_NAME_ANY, EDITOR},
-	{".vscode", OC_NAME_ANY, EDITOR},		 /* tasks on folderOpen, paths of tools, mcp.json */
+	{".vscode", OC_NAME_ANY, EDITOR}, /* tasks on folderOpen, paths of tools, mcp.json */
 	{".wgetrc", OC_NAME_ROOT, HOME},
 	{".windsurf", OC_NAME_ANY, AGENT},
 	{".xinitrc", OC_NAME_ROOT, SHELL},
 	{".xprofile", OC_NAME_ROOT, SHELL},
 	{".xsession", OC_NAME_ROOT, SHELL},
 	{".xsessionrc", OC_NAME_ROOT, SHELL},
-	{".yarnrc", OC_NAME_ANY, PKG},			 /* yarn-path */
-	{".yarnrc.yml", OC_NAME_ANY, PKG},		 /* yarnPath, plugins: code that any yarn command runs */
+	{".yarnrc", OC_NAME_ANY, PKG},	   /* yarn-path */
+	{".yarnrc.yml", OC_NAME_ANY, PKG}, /* yarnPath, plugins: code that any yarn command runs */
 	{".zed", OC_NAME_ANY, EDITOR},
 	{".zlogin", OC_NAME_ROOT, SHELL},
 	{".zlogout", OC_NAME_ROOT, SHELL},
 	{".zprofile", OC_NAME_ROOT, SHELL},
 	{".zshenv", OC_NAME_ROOT, SHELL},
 	{".zshrc", OC_NAME_ROOT, SHELL},
-	{"bunfig.toml", OC_NAME_ANY, PKG},		 /* preload */
+	{"bunfig.toml", OC_NAME_ANY, PKG}, /* preload */
 	{"crush.json", OC_NAME_ANY, AGENT},
 	{"lefthook-local.yml", OC_NAME_ANY, HOOKS},
 	{"lefthook.json", OC_NAME_ANY, HOOKS},
@@ -184,7 +191,8 @@ static const struct oc_guard_name names[] = {
 	{"pnpmfile.js", OC_NAME_ANY, PKG},
 };
 
-/* Directories that rows have in front of their name; the index from 1 is the prefix of oc_guard_classify. */
+/* Directories that rows have in front of their name; the index from 1 is the prefix of
+ * oc_guard_classify. */
 static const struct {
 	const char *path;
 	enum oc_name_where where;
@@ -198,19 +206,52 @@ static const struct {
 	const char *name;
 	enum oc_git_part part;
 } git_parts[] = {
-	{".git", OC_GIT_DOTGIT},	   {"head", OC_GIT_HEAD},	    {"objects", OC_GIT_OBJECTS},
-	{"refs", OC_GIT_REFS},		   {"logs", OC_GIT_LOGS},	    {"commondir", OC_GIT_COMMONDIR},
-	{"config", OC_GIT_CONFIG},	   {"config.worktree", OC_GIT_CONFIG}, {"hooks", OC_GIT_HOOKS},
-	{"remotes", OC_GIT_REMOTES},	   {"branches", OC_GIT_REMOTES},    {"rebase-merge", OC_GIT_REBASE},
-	{"git-rebase-todo", OC_GIT_TODO},  {"git-rebase-todo.backup", OC_GIT_TODO},
+	{".git", OC_GIT_DOTGIT},
+	{"head", OC_GIT_HEAD},
+	{"objects", OC_GIT_OBJECTS},
+	{"refs", OC_GIT_REFS},
+	{"logs", OC_GIT_LOGS},
+	{"commondir", OC_GIT_COMMONDIR},
+	{"config", OC_GIT_CONFIG},
+	{"config.worktree", OC_GIT_CONFIG},
+	{"hooks", OC_GIT_HOOKS},
+	{"remotes", OC_GIT_REMOTES},
+	{"branches", OC_GIT_REMOTES},
+	{"rebase-merge", OC_GIT_REBASE},
+	{"git-rebase-todo", OC_GIT_TODO},
+	{"git-rebase-todo.backup", OC_GIT_TODO},
 };
 
 const char *const oc_git_hook_names[] = {
-	"applypatch-msg", "commit-msg", "fsmonitor-watchman", "p4-changelist", "p4-post-changelist", "p4-pre-submit",
-	"p4-prepare-changelist", "post-applypatch", "post-checkout", "post-commit", "post-index-change", "post-merge",
-	"post-receive", "post-rewrite", "post-update", "pre-applypatch", "pre-auto-gc", "pre-commit", "pre-merge-commit",
-	"pre-push", "pre-rebase", "pre-receive", "prepare-commit-msg", "proc-receive", "push-to-checkout",
-	"reference-transaction", "sendemail-validate", "update", NULL,
+	"applypatch-msg",
+	"commit-msg",
+	"fsmonitor-watchman",
+	"p4-changelist",
+	"p4-post-changelist",
+	"p4-pre-submit",
+	"p4-prepare-changelist",
+	"post-applypatch",
+	"post-checkout",
+	"post-commit",
+	"post-index-change",
+	"post-merge",
+	"post-receive",
+	"post-rewrite",
+	"post-update",
+	"pre-applypatch",
+	"pre-auto-gc",
+	"pre-commit",
+	"pre-merge-commit",
+	"pre-push",
+	"pre-rebase",
+	"pre-receive",
+	"prepare-commit-msg",
+	"proc-receive",
+	"push-to-checkout",
+	"reference-transaction",
+	"sendemail-validate",
+	"update",
+	NULL,
 };
 
 const struct oc_guard_name *oc_guard_names(size_t *count)
@@ -223,7 +264,11 @@ const struct oc_guard_name *oc_guard_names(size_t *count)
 static int32_t decode(const unsigned char *s, size_t *n)
 {
 	static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t len = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : (s[0] & 0xf8) == 0xf0 ? 4 : 0;
+	size_t len = s[0] < 0x80	     ? 1
+		     : (s[0] & 0xe0) == 0xc0 ? 2
+		     : (s[0] & 0xf0) == 0xe0 ? 3
+		     : (s[0] & 0xf8) == 0xf0 ? 4
+					     : 0;
 
 	*n = 1;
 	if (len == 0)
@@ -240,13 +285,16 @@ static int32_t decode(const unsigned char *s, size_t *n)
 	return c;
 }
 
-/* Default ignorable code points of Unicode, which HFS+ and casefolding file systems (before Linux 6.13) leave out. */
+/* Default ignorable code points of Unicode, which HFS+ and casefolding file systems (before
+ * Linux 6.13) leave out. */
 static bool ignorable(int32_t c)
 {
-	return c == 0xad || c == 0x34f || c == 0x61c || (c >= 0x115f && c <= 0x1160) || (c >= 0x17b4 && c <= 0x17b5) ||
-	       (c >= 0x180b && c <= 0x180f) || (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
-	       (c >= 0x2060 && c <= 0x206f) || c == 0x3164 || (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff || c == 0xffa0 ||
-	       (c >= 0xfff0 && c <= 0xfff8) || (c >= 0x1bca0 && c <= 0x1bca3) || (c >= 0x1d173 && c <= 0x1d17a) ||
+	return c == 0xad || c == 0x34f || c == 0x61c || (c >= 0x115f && c <= 0x1160) ||
+	       (c >= 0x17b4 && c <= 0x17b5) || (c >= 0x180b && c <= 0x180f) ||
+	       (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x206f) || c == 0x3164 || (c >= 0xfe00 && c <= 0xfe0f) ||
+	       c == 0xfeff || c == 0xffa0 || (c >= 0xfff0 && c <= 0xfff8) ||
+	       (c >= 0x1bca0 && c <= 0x1bca3) || (c >= 0x1d173 && c <= 0x1d17a) ||
 	       (c >= 0xe0000 && c <= 0xe0fff);
 }
 
@@ -307,7 +355,8 @@ static unsigned char find_prefix(const char *dir, const char *name, bool root)
 	for (unsigned char i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		const char *p = prefixes[i].path;
 		if (dir) {
-			if (strncmp(p, dir, dlen) == 0 && p[dlen] == '/' && strcmp(p + dlen + 1, name) == 0)
+			if (strncmp(p, dir, dlen) == 0 && p[dlen] == '/' &&
+			    strcmp(p + dlen + 1, name) == 0)
 				return (unsigned char)(i + 1);
 		} else if (strcmp(p, name) == 0 && (root || prefixes[i].where != OC_NAME_ROOT)) {
 			return (unsigned char)(i + 1);

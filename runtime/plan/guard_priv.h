@@ -23,15 +23,15 @@
 /* One component or path below a directory of the workspace: no link, no "..", no other mount. */
 #define OC_BENEATH (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
 
-#define OC_GUARD_HASH_MAX (1u << 20)  /* larger files are compared by identity and change time */
-#define OC_GUARD_MAX_ROWS 10000	      /* the journal must fit into OC_JSON_MAX_BYTES */
-#define OC_GUARD_MAX_GUARDS 10000     /* mounts */
-#define OC_GUARD_MAX_ITEMS 10000      /* reported one by one */
+#define OC_GUARD_HASH_MAX      (1u << 20) /* larger files are compared by identity and change time */
+#define OC_GUARD_MAX_ROWS      10000	  /* the journal must fit into OC_JSON_MAX_BYTES */
+#define OC_GUARD_MAX_GUARDS    10000	  /* mounts */
+#define OC_GUARD_MAX_ITEMS     10000	  /* reported one by one */
 #define OC_GUARD_MAX_ROW_BYTES (1800u << 10)
-#define OC_GUARD_MAX_BYTES (32u << 20) /* of paths in one list */
-#define OC_GUARD_MAX_NAMES (64u << 20) /* bytes of directory names that wait */
-#define OC_GUARD_SCAN_MS 30000
-#define OC_GUARD_SWEEP_MS 120000
+#define OC_GUARD_MAX_BYTES     (32u << 20) /* of paths in one list */
+#define OC_GUARD_MAX_NAMES     (64u << 20) /* bytes of directory names that wait */
+#define OC_GUARD_SCAN_MS       30000
+#define OC_GUARD_SWEEP_MS      120000
 
 enum oc_row_kind { OC_ROW_FILE, OC_ROW_DIR, OC_ROW_LINK, OC_ROW_OTHER, OC_ROW_UNREADABLE };
 
@@ -61,17 +61,19 @@ struct oc_guard_ctx;
 
 /* --- guard_base.c --- */
 void oc_guard_row_fill(struct oc_guard_row *row, const struct stat *st);
-/* lstat of dirfd/name and, with hash, the digest of a file or the text of a link.  -1 with errno. */
+/* lstat of dirfd/name and, with hash, the digest of a file or the text of a link.  -1 with errno.
+ */
 int oc_guard_identify(int dirfd, const char *name, bool hash, struct oc_guard_row *row);
 int oc_guard_hash_fd(int fd, struct oc_guard_row *row);
 void oc_guard_base_index(struct oc_arena *a, struct oc_guard_baseline *b);
 const struct oc_guard_row *oc_guard_base_find(const struct oc_guard_baseline *b, const char *path);
-/* Whether dirfd/name is an object of the baseline: same place, moved with its parent, or a copy under the same name. */
-bool oc_guard_known(const struct oc_guard_baseline *b, int dirfd, const char *name, const char *path,
-		    struct oc_guard_row *cur);
+/* Whether dirfd/name is an object of the baseline: same place, moved with its parent, or a copy
+ * under the same name. */
+bool oc_guard_known(const struct oc_guard_baseline *b, int dirfd, const char *name,
+		    const char *path, struct oc_guard_row *cur);
 /* A directory all of whose files are known; bounded. */
-bool oc_guard_tree_known(const struct oc_guard_baseline *b, int dirfd, const char *name, const char *path,
-			 bool samples_too);
+bool oc_guard_tree_known(const struct oc_guard_baseline *b, int dirfd, const char *name,
+			 const char *path, bool samples_too);
 bool oc_guard_before(const struct oc_guard_baseline *b, int64_t sec, uint32_t nsec);
 bool oc_guard_is_sample(const char *name);
 
@@ -83,20 +85,21 @@ struct oc_guard_mover {
 	bool failed;
 	unsigned long seq;
 };
-/* Move dirfd/name away.  *moved: where to, or NULL if it was renamed in its directory to *renamed.  -1: it is still there. */
-int oc_guard_move(struct oc_guard_mover *m, int dirfd, const char *name, const char *path, const char **moved,
-		  const char **renamed);
+/* Move dirfd/name away.  *moved: where to, or NULL if it was renamed in its directory to *renamed.
+ * -1: it is still there. */
+int oc_guard_move(struct oc_guard_mover *m, int dirfd, const char *name, const char *path,
+		  const char **moved, const char **renamed);
 
 /* --- guard.c: the context --- */
-enum { /* of a directory */
-	F_GITDIR = 1,	/* a git directory */
-	F_HOOKS = 2,	/* a hooks directory: *.sample do not count */
-	F_TREE = 4,	/* everything in it is guarded */
-	F_PLAIN = 8,	/* objects, refs, logs: names without a leading dot are git's own */
-	F_DEPS = 16,	/* below node_modules */
-	F_REBASE = 32,	/* a rebase in progress */
-	F_LAZY = 64,	/* read-only if there is anything in it */
-	F_DEAD = 128,	/* moved away or not to be entered */
+enum {		      /* of a directory */
+       F_GITDIR = 1,  /* a git directory */
+       F_HOOKS = 2,   /* a hooks directory: *.sample do not count */
+       F_TREE = 4,    /* everything in it is guarded */
+       F_PLAIN = 8,   /* objects, refs, logs: names without a leading dot are git's own */
+       F_DEPS = 16,   /* below node_modules */
+       F_REBASE = 32, /* a rebase in progress */
+       F_LAZY = 64,   /* read-only if there is anything in it */
+       F_DEAD = 128,  /* moved away or not to be entered */
 };
 
 struct oc_guard_ctx {
@@ -106,12 +109,12 @@ struct oc_guard_ctx {
 	bool sweep;
 	int root;
 	uint64_t root_dev, root_ino;
-	char *host_path; /* of the workspace, NULL if it has none */
+	char *host_path;		/* of the workspace, NULL if it has none */
 	struct oc_guard_baseline *base; /* scan: rows are added at the end; sweep: the one before */
 	struct oc_buf rows;		/* struct oc_guard_row */
 	struct oc_buf guards;		/* struct oc_guard */
-	struct oc_buf extra;		/* struct oc_guard_extra: directories to walk as guarded trees */
-	struct oc_buf items;		/* struct oc_quarantined */
+	struct oc_buf extra; /* struct oc_guard_extra: directories to walk as guarded trees */
+	struct oc_buf items; /* struct oc_quarantined */
 	struct oc_guard_mover mover;
 	size_t row_bytes, guard_bytes, item_bytes;
 	const char *last_pin;
@@ -141,10 +144,13 @@ struct oc_guard_dir {
 	const char *why;
 	size_t entries;
 };
-/* Every directory below start, a parent before what is below it.  visit is called once per directory. */
-typedef int (*oc_guard_visit_fn)(struct oc_guard_ctx *c, const struct oc_guard_dir *d, struct oc_guard_hit *hits, size_t n);
-/* An entry that is no directory, in a sweep. */
-typedef void (*oc_guard_entry_fn)(struct oc_guard_ctx *c, int dirfd, const char *dir, const char *name, unsigned char type);
+/* Every directory below start, a parent before what is below it.  visit is called once per
+ * directory. */
+typedef int (*oc_guard_visit_fn)(struct oc_guard_ctx *c, const struct oc_guard_dir *d,
+				 struct oc_guard_hit *hits, size_t n);
+/* An entry that is no directory.  <0 ends the walk. */
+typedef int (*oc_guard_entry_fn)(struct oc_guard_ctx *c, int dirfd, const char *dir,
+				  const char *name, unsigned char type);
 struct oc_guard_walk_ops {
 	oc_guard_visit_fn visit;
 	oc_guard_entry_fn entry; /* may be NULL */
@@ -154,29 +160,39 @@ int oc_guard_walk(struct oc_guard_ctx *c, const char *start, unsigned flags, con
 
 /* --- guard.c --- */
 int oc_guard_add_row(struct oc_guard_ctx *c, const struct oc_guard_row *row, const char *path);
-int oc_guard_add_guard(struct oc_guard_ctx *c, enum oc_guard_kind kind, const char *path, const char *why);
+int oc_guard_add_guard(struct oc_guard_ctx *c, enum oc_guard_kind kind, const char *path,
+		       const char *why);
 /* Pin path and every directory above it. */
 int oc_guard_add_pins(struct oc_guard_ctx *c, const char *path, const char *why);
 void oc_guard_add_extra(struct oc_guard_ctx *c, const char *path, unsigned flags, const char *why);
 /* Sweep: out of the workspace with it. */
-void oc_guard_out(struct oc_guard_ctx *c, int dirfd, const char *name, const char *path, const char *why);
+void oc_guard_out(struct oc_guard_ctx *c, int dirfd, const char *name, const char *path,
+		  const char *why);
 void oc_guard_incomplete(struct oc_guard_ctx *c, const char *why);
 /* Scan: a file that has a second name is an error. */
-int oc_guard_one_link(struct oc_guard_ctx *c, const struct oc_guard_row *row, const char *path, const char *why);
+int oc_guard_one_link(struct oc_guard_ctx *c, const struct oc_guard_row *row, const char *path,
+		      const char *why);
 
 /* --- guard_git.c --- */
 char *oc_guard_join(struct oc_arena *a, const char *dir, const char *name);
-/* Path that value means in directory base: relative to the workspace, or NULL and *outside the absolute path. */
+/* Path that value means in directory base: relative to the workspace, or NULL and *outside the
+ * absolute path. */
 char *oc_guard_resolve(struct oc_guard_ctx *c, const char *base, const char *value, char **outside);
-/* Path of an object that the host uses: scan guards it, sweep compares it.  tree: it may be a directory. */
+/* Path of an object that the host uses: scan guards it, sweep compares it.  tree: it may be a
+ * directory. */
 int oc_guard_target(struct oc_guard_ctx *c, const char *path, bool tree, const char *why);
-/* What the configuration of the repository whose .git (directory, file or link) is in directory work names. work NULL: bare. */
+/* What the configuration of the repository whose .git (directory, file or link) is in directory
+ * work names. work NULL: bare. */
 int oc_guard_git_targets(struct oc_guard_ctx *c, const char *work, const char *gitdir);
-/* Target of a .git file, as a path in the workspace; NULL and *outside if it is elsewhere; both NULL: not a pointer. */
-char *oc_guard_git_pointer(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir, char **outside);
+/* Target of a .git file, as a path in the workspace; NULL and *outside if it is elsewhere; both
+ * NULL: not a pointer. */
+char *oc_guard_git_pointer(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir,
+			   char **outside);
 /* Judge what is new or changed; false: *why says what is wrong. */
-bool oc_guard_git_pointer_ok(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir, const char **why);
-bool oc_guard_git_config_ok(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir, const char **why);
+bool oc_guard_git_pointer_ok(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir,
+			     const char **why);
+bool oc_guard_git_config_ok(struct oc_guard_ctx *c, int dirfd, const char *name, const char *dir,
+			    const char **why);
 bool oc_guard_git_commondir_ok(int dirfd, const char *name, const char *dir);
 bool oc_guard_git_todo_ok(int dirfd, const char *name);
 

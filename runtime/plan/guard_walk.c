@@ -2,16 +2,17 @@
 /*
  * guard_walk - every directory of a hostile tree, in bounded time, memory and descriptors.
  *
- * Depth first, without recursion: a heap of names that wait and a ring of the last directories of the current path.  A level that fell
- * out of the ring is opened again from the start, in pieces shorter than PATH_MAX.  No stat per file: d_type tells.
- * Links and other mounts are not entered.  Must never change anything but, in a sweep, the owner's own right to read a directory.
+ * Depth first, without recursion: a heap of names that wait and a ring of the last directories of
+ * the current path.  A level that fell out of the ring is opened again from the start, in pieces
+ * shorter than PATH_MAX.  No stat per file: d_type tells. Links and other mounts are not entered.
+ * Must never change anything but, in a sweep, the owner's own right to read a directory.
  */
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -81,7 +82,8 @@ static int late(struct walk *w)
 		oc_guard_incomplete(c, "the time limit was reached");
 		return 1;
 	}
-	oc_fail(c->err, 0, "workspace: it cannot be searched for guarded files in %d s", OC_GUARD_SCAN_MS / 1000);
+	oc_fail(c->err, 0, "workspace: it cannot be searched for guarded files in %d s",
+		OC_GUARD_SCAN_MS / 1000);
 	return oc_err_hint(c->err, "give a smaller directory as workspace");
 }
 
@@ -126,7 +128,8 @@ static int open_from_start(const struct walk *w, uint32_t depth)
 		uint32_t to = at + 1;
 		while (to < depth && end_at(w, to + 1) - end_at(w, at) < PIECE)
 			to++;
-		int next = open_piece(w, fd < 0 ? w->base : fd, end_at(w, at), end_at(w, to), O_PATH | O_DIRECTORY);
+		int next = open_piece(w, fd < 0 ? w->base : fd, end_at(w, at), end_at(w, to),
+				      O_PATH | O_DIRECTORY);
 		if (fd >= 0) {
 			int saved = errno;
 			close(fd);
@@ -167,8 +170,8 @@ static int level(struct walk *w, uint32_t depth)
 }
 
 /*
- * A directory that its owner cannot read.  Scan: remembered.  Sweep: one that the payload made so is made readable again,
- * for who knows a name can enter it (mode 0111) and find what is there.
+ * A directory that its owner cannot read.  Scan: remembered.  Sweep: one that the payload made so
+ * is made readable again, for who knows a name can enter it (mode 0111) and find what is there.
  */
 static int unreadable(struct walk *w, int parent, const char *name)
 {
@@ -176,7 +179,8 @@ static int unreadable(struct walk *w, int parent, const char *name)
 	struct oc_guard_row row;
 	struct stat st;
 	char proc[32];
-	oc_auto_close fd = oc_openat2(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, OC_BENEATH);
+	oc_auto_close fd =
+		oc_openat2(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, OC_BENEATH);
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
@@ -189,8 +193,8 @@ static int unreadable(struct walk *w, int parent, const char *name)
 	}
 	const struct oc_guard_row *was = oc_guard_base_find(c->base, w->path.data);
 	errno = EACCES;
-	if (was && was->kind == OC_ROW_UNREADABLE && was->ino == row.ino && was->ctime_sec == row.ctime_sec &&
-	    was->ctime_nsec == row.ctime_nsec) {
+	if (was && was->kind == OC_ROW_UNREADABLE && was->ino == row.ino &&
+	    was->ctime_sec == row.ctime_sec && was->ctime_nsec == row.ctime_nsec) {
 		errno = ENOENT;
 		return -1;
 	}
@@ -210,24 +214,30 @@ static int cannot_open(struct walk *w)
 
 	if (e == EMFILE || e == ENFILE || e == ENOMEM) {
 		if (!c->sweep)
-			return oc_fail(c->err, e, "workspace: cannot open directory %s", w->path.data);
+			return oc_fail(c->err, e, "workspace: cannot open directory %s",
+				       w->path.data);
 		oc_guard_incomplete(c, "too few descriptors or too little memory");
 	} else if (c->sweep && e == EXDEV) {
-		oc_guard_incomplete(c, oc_arena_printf(c->s, "%.200s is another mount and was not searched", w->path.data));
+		oc_guard_incomplete(
+			c, oc_arena_printf(c->s, "%.200s is another mount and was not searched",
+					   w->path.data));
 	} else if (c->sweep && e != ENOENT && e != ENOTDIR && e != ELOOP) {
-		oc_guard_incomplete(c, oc_arena_printf(c->s, "%.200s cannot be read: %s", w->path.data, strerror(e)));
+		oc_guard_incomplete(c, oc_arena_printf(c->s, "%.200s cannot be read: %s",
+						       w->path.data, strerror(e)));
 	}
 	return 1;
 }
 
-static int push(struct walk *w, const char *name, uint32_t depth, unsigned flags, unsigned char prefix, const char *why)
+static int push(struct walk *w, const char *name, uint32_t depth, unsigned flags,
+		unsigned char prefix, const char *why)
 {
 	struct pending p = {
 		.name = w->names.len, .depth = depth, .flags = flags, .prefix = prefix, .why = why};
 
 	if (w->names.len > OC_GUARD_MAX_NAMES) {
 		if (!w->c->sweep)
-			return oc_fail(w->c->err, 0, "workspace: too many directories in %s", w->path.data);
+			return oc_fail(w->c->err, 0, "workspace: too many directories in %s",
+				       w->path.data);
 		oc_guard_incomplete(w->c, "too many directories");
 		return 0;
 	}
@@ -247,12 +257,13 @@ static unsigned char entry_type(int fd, const struct dirent64_raw *e)
 	return (unsigned char)IFTODT(st.st_mode);
 }
 
-static int take_entry(struct walk *w, int fd, const struct pending *dir, const struct dirent64_raw *e)
+static int take_entry(struct walk *w, int fd, const struct pending *dir,
+		      const struct dirent64_raw *e)
 {
 	struct oc_guard_ctx *c = w->c;
 	unsigned char type = entry_type(fd, e);
-	struct oc_name_class cls = oc_guard_classify(e->name, dir->prefix, dir->depth == 0 && w->path.len == 0,
-						     dir->flags & F_DEPS);
+	struct oc_name_class cls = oc_guard_classify(
+		e->name, dir->prefix, dir->depth == 0 && w->path.len == 0, dir->flags & F_DEPS);
 	struct raw_hit hit = {.pending = SIZE_MAX, .type = type, .cls = cls};
 
 	/* Names of branches are free: refs/heads/release/mise.toml is one. */
@@ -266,8 +277,8 @@ static int take_entry(struct walk *w, int fd, const struct pending *dir, const s
 			return -1;
 		if (hit.pending == w->stack.len / sizeof(struct pending))
 			hit.pending = SIZE_MAX; /* the limit */
-	} else if (w->ops->entry) {
-		w->ops->entry(c, fd, w->path.data, e->name, type);
+	} else if (w->ops->entry && w->ops->entry(c, fd, w->path.data, e->name, type) < 0) {
+		return -1;
 	}
 	bool tree = (dir->flags & F_TREE) &&
 		    !((dir->flags & F_HOOKS) && type == DT_REG && oc_guard_is_sample(e->name));
@@ -309,7 +320,8 @@ static int read_entries(struct walk *w, int fd, const struct pending *dir, size_
 
 static int visit(struct walk *w, const struct pending *dir, int fd)
 {
-	struct oc_guard_dir d = {.fd = fd, .path = w->path.data, .flags = dir->flags, .why = dir->why};
+	struct oc_guard_dir d = {
+		.fd = fd, .path = w->path.data, .flags = dir->flags, .why = dir->why};
 	int rc = read_entries(w, fd, dir, &d.entries);
 
 	if (rc < 0)
@@ -317,10 +329,12 @@ static int visit(struct walk *w, const struct pending *dir, int fd)
 	size_t n = w->hits.len / sizeof(struct raw_hit);
 	w->out.len = 0;
 	for (size_t i = 0; i < n; i++) {
-		const struct raw_hit *raw = &((const struct raw_hit *)(const void *)w->hits.data)[i];
-		struct pending *p = raw->pending == SIZE_MAX
-					    ? NULL
-					    : &((struct pending *)(void *)w->stack.data)[raw->pending];
+		const struct raw_hit *raw =
+			&((const struct raw_hit *)(const void *)w->hits.data)[i];
+		struct pending *p =
+			raw->pending == SIZE_MAX
+				? NULL
+				: &((struct pending *)(void *)w->stack.data)[raw->pending];
 		struct oc_guard_hit hit = {
 			.name = w->hit_names.data + raw->name,
 			.type = raw->type,
@@ -379,7 +393,8 @@ int oc_guard_walk(struct oc_guard_ctx *c, const char *start, unsigned flags, con
 		  const struct oc_guard_walk_ops *ops)
 {
 	struct walk w = {.c = c, .ops = ops};
-	oc_auto_close base = oc_openat2(c->root, *start ? start : ".", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, OC_BENEATH);
+	oc_auto_close base = oc_openat2(c->root, *start ? start : ".",
+					O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, OC_BENEATH);
 	int rc = 0;
 
 	if (base < 0)

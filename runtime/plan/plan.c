@@ -411,7 +411,7 @@ static int arguments(struct oc_builder *b, struct oc_err *err)
 }
 
 /*
- * What the host would later run or trust in its directories that the command may write: the workspace and every writable bind.  The
+ * What the host would later run or trust in its directories that the command may write: the workspace and every writable bind; and the sockets in whatever is shown.  The
  * scope's scratch directory is nobody's working directory, it is left out.
  */
 static int guards(struct oc_builder *b, struct oc_err *err)
@@ -421,9 +421,10 @@ static int guards(struct oc_builder *b, struct oc_err *err)
 		struct oc_mount *m = &plan->mounts[i];
 		struct oc_guard *found, *all;
 		size_t n;
-		if (m->kind != OC_MOUNT_BIND || m->read_only || m->fd < 0 || !m->is_dir)
+		if (m->kind != OC_MOUNT_BIND || m->fd < 0 || !m->is_dir || strncmp(m->origin, "default", 7) == 0)
 			continue;
-		if (oc_guard_scan(b->a, m->fd, &found, &n, &m->guard_baseline, err) < 0)
+		if ((m->read_only ? oc_guard_sockets(b->a, m->fd, &found, &n, err)
+				  : oc_guard_scan(b->a, m->fd, &found, &n, &m->guard_baseline, err)) < 0)
 			return oc_err_context(err, "%.200s", m->source);
 		all = oc_arena_array(b->a, plan->guard_count + n + 1, sizeof *all);
 		if (plan->guard_count)
@@ -434,6 +435,7 @@ static int guards(struct oc_builder *b, struct oc_err *err)
 			all[plan->guard_count + k].mount = i;
 		plan->guards = all;
 		plan->guard_count += n;
+		m->guarded = n > 0;
 	}
 	return 0;
 }

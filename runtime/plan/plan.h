@@ -50,6 +50,7 @@ struct oc_mount {
 	bool optional;	/* built-in rows only: skipped when the source does not exist; fd is -1 then */
 	bool map_owner; /* root only: the owner of the source appears as the payload's id (id-mapped mount) */
 	bool workspace; /* the workspace */
+	bool guarded;	/* plan.guards has rows for it */
 	struct oc_guard_baseline *guard_baseline; /* writable directory of the host: what it looked like, for oc_guard_sweep; else NULL */
 	/* Filled by oc_plan_open_sources for OC_MOUNT_BIND: what was checked is what is mounted. */
 	int fd; /* O_PATH, or -1 */
@@ -79,9 +80,9 @@ struct oc_ulimit {
 /*
  * Path inside a writable workspace that the host would later run or trust.
  * GUARD_RO: bound read-only on itself.  GUARD_PIN: bound on itself, writable, so that it cannot be renamed away
- * and a new one put in its place.
+ * and a new one put in its place.  GUARD_HIDE: a socket of the host, covered: a read-only mount does not stop connect(2).
  */
-enum oc_guard_kind { OC_GUARD_RO, OC_GUARD_PIN };
+enum oc_guard_kind { OC_GUARD_RO, OC_GUARD_PIN, OC_GUARD_HIDE };
 struct oc_guard {
 	enum oc_guard_kind kind;
 	const char *path; /* relative to the source of its mount, no "..", no links in it */

@@ -59,6 +59,11 @@ static void string(struct printer *p, const char *s)
 	oc_jw_object_end(p->w);
 }
 
+static const char *guard_kind(enum oc_guard_kind k)
+{
+	return k == OC_GUARD_RO ? "read-only" : k == OC_GUARD_PIN ? "pinned" : "hidden";
+}
+
 static void put_string(struct printer *p, const char *key, const char *s)
 {
 	oc_jw_key(p->w, key);
@@ -179,7 +184,7 @@ static void put_lists(struct printer *p)
 	for (size_t i = 0; i < plan->guard_count; i++) {
 		const struct oc_guard *g = &plan->guards[i];
 		oc_jw_object(p->w);
-		put_string(p, "kind", g->kind == OC_GUARD_RO ? "read-only" : "pinned");
+		put_string(p, "kind", guard_kind(g->kind));
 		put_string(p, "mount", plan->mounts[g->mount].target);
 		put_string(p, "path", g->path);
 		if (p->origins)
@@ -463,7 +468,7 @@ void oc_plan_text(const struct oc_plan *plan, struct oc_buf *out)
 		const struct oc_guard *g = &plan->guards[i];
 		oc_auto_buf path = { 0 };
 		oc_buf_printf(&path, "%s/%s", plan->mounts[g->mount].target, g->path);
-		line(out, g->kind == OC_GUARD_RO ? "read-only" : "pinned", path.data, g->why);
+		line(out, guard_kind(g->kind), path.data, g->why);
 	}
 	oc_buf_puts(out, "\nEnvironment\n");
 	for (size_t i = 0; i < plan->env_count; i++)

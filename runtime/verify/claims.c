@@ -111,81 +111,82 @@ static void landlock(struct oc_claims *c, const struct oc_verify_bait *b)
 	}
 }
 
+/* What every filter of ours refuses. */
+static const struct {
+	const char *probe;
+	bool debug; /* a debugger needs it: open in profile build */
+} seccomp_rule[] = {
+	{"seccomp.mount", false},
+	{"seccomp.umount2", false},
+	{"seccomp.chroot", false},
+	{"seccomp.open_tree", false},
+	{"seccomp.fsconfig", false},
+	{"seccomp.mount_setattr", false},
+	{"seccomp.unshare", false},
+	{"seccomp.setns", false},
+	{"seccomp.clone-user", false},
+	{"seccomp.clone-mnt", false},
+	{"seccomp.clone-pid", false},
+	{"seccomp.clone-net", false},
+	{"seccomp.clone-ipc", false},
+	{"seccomp.clone-uts", false},
+	{"seccomp.clone-cgroup", false},
+	{"seccomp.keyctl", false},
+	{"seccomp.add_key", false},
+	{"seccomp.request_key", false},
+	{"seccomp.bpf", false},
+	{"seccomp.io_uring_setup", false},
+	{"seccomp.io_uring_enter", false},
+	{"seccomp.io_uring_register", false},
+	{"seccomp.userfaultfd", false},
+	{"seccomp.perf_event_open", false},
+	{"seccomp.ptrace", true},
+	{"seccomp.process_vm_readv", true},
+	{"seccomp.process_vm_writev", true},
+	{"seccomp.pidfd_getfd", false},
+	{"seccomp.kcmp", true},
+	{"seccomp.name_to_handle_at", false},
+	{"seccomp.fanotify_init", false},
+	{"seccomp.settimeofday", false},
+	{"seccomp.clock_settime", false},
+	{"seccomp.prctl-set-mm", false},
+	{"seccomp.personality-aslr", true},
+	{"seccomp.personality-high", true},
+	{"seccomp.personality-read-implies-exec", false},
+	{"seccomp.socket-packet", false},
+	{"seccomp.socket-packet-high", false},
+	{"seccomp.socket-vsock", false},
+	{"seccomp.socket-alg", false},
+	{"seccomp.socket-key", false},
+	{"seccomp.socket-rds", false},
+	{"seccomp.socket-tipc", false},
+	{"seccomp.socket-xdp", false},
+	{"seccomp.socket-bluetooth", false},
+	{"seccomp.socket-can", false},
+	{"seccomp.socket-x25", false},
+	{"seccomp.socket-nfc", false},
+	{"seccomp.socket-netlink-audit", false},
+	{"seccomp.socket-netlink-netfilter", false},
+	{"seccomp.tiocsti", false},
+	{"seccomp.tiocsti-high", false},
+	{"seccomp.tioclinux", false},
+	{"seccomp.tioccons", false},
+#ifdef __x86_64__
+	{"seccomp.iopl", false},
+	{"seccomp.ioperm", false},
+	{"seccomp.modify_ldt", false},
+#endif
+};
+
 static void seccomp(struct oc_claims *c, const struct oc_plan *p)
 {
-	static const struct {
-		const char *probe;
-		bool debug; /* a debugger needs it: open in profile build */
-	} rule[] = {
-		{"seccomp.mount", false},
-		{"seccomp.umount2", false},
-		{"seccomp.chroot", false},
-		{"seccomp.open_tree", false},
-		{"seccomp.fsconfig", false},
-		{"seccomp.mount_setattr", false},
-		{"seccomp.unshare", false},
-		{"seccomp.setns", false},
-		{"seccomp.clone-user", false},
-		{"seccomp.clone-mnt", false},
-		{"seccomp.clone-pid", false},
-		{"seccomp.clone-net", false},
-		{"seccomp.clone-ipc", false},
-		{"seccomp.clone-uts", false},
-		{"seccomp.clone-cgroup", false},
-		{"seccomp.keyctl", false},
-		{"seccomp.add_key", false},
-		{"seccomp.request_key", false},
-		{"seccomp.bpf", false},
-		{"seccomp.io_uring_setup", false},
-		{"seccomp.io_uring_enter", false},
-		{"seccomp.io_uring_register", false},
-		{"seccomp.userfaultfd", false},
-		{"seccomp.perf_event_open", false},
-		{"seccomp.ptrace", true},
-		{"seccomp.process_vm_readv", true},
-		{"seccomp.process_vm_writev", true},
-		{"seccomp.pidfd_getfd", false},
-		{"seccomp.kcmp", true},
-		{"seccomp.name_to_handle_at", false},
-		{"seccomp.fanotify_init", false},
-		{"seccomp.settimeofday", false},
-		{"seccomp.clock_settime", false},
-		{"seccomp.prctl-set-mm", false},
-		{"seccomp.personality-aslr", true},
-		{"seccomp.personality-high", true},
-		{"seccomp.personality-read-implies-exec", false},
-		{"seccomp.socket-packet", false},
-		{"seccomp.socket-packet-high", false},
-		{"seccomp.socket-vsock", false},
-		{"seccomp.socket-alg", false},
-		{"seccomp.socket-key", false},
-		{"seccomp.socket-rds", false},
-		{"seccomp.socket-tipc", false},
-		{"seccomp.socket-xdp", false},
-		{"seccomp.socket-bluetooth", false},
-		{"seccomp.socket-can", false},
-		{"seccomp.socket-x25", false},
-		{"seccomp.socket-nfc", false},
-		{"seccomp.socket-netlink-audit", false},
-		{"seccomp.socket-netlink-netfilter", false},
-		{"seccomp.tiocsti", false},
-		{"seccomp.tiocsti-high", false},
-		{"seccomp.tioclinux", false},
-		{"seccomp.tioccons", false},
-#ifdef __x86_64__
-		{"seccomp.iopl", false},
-		{"seccomp.ioperm", false},
-		{"seccomp.modify_ldt", false},
-#endif
-	};
-
 	add(c, "seccomp.mode", "", OC_EXPECT_IS, "2", "a filter");
 	/* Another person's profile allows what it allows: only that it is there is claimed. */
 	if (p->seccomp && p->seccomp[0] == '/')
 		return;
-	for (size_t i = 0; i < sizeof(rule) / sizeof(rule[0]); i++)
-		if (!rule[i].debug || !p->debug_allowed)
-			add(c, rule[i].probe, "", OC_EXPECT_REFUSED, "", "refused");
+	for (size_t i = 0; i < sizeof(seccomp_rule) / sizeof(seccomp_rule[0]); i++)
+		if (!seccomp_rule[i].debug || !p->debug_allowed)
+			add(c, seccomp_rule[i].probe, "", OC_EXPECT_REFUSED, "", "refused");
 	/* ENOSYS, or the C library's threads break: it falls back to clone, whose flags the filter
 	 * can see. */
 	add(c, "seccomp.clone3", "", OC_EXPECT_REFUSED_AS, "ENOSYS", "not implemented");
@@ -390,15 +391,10 @@ static void mounts(struct oc_claims *c, const struct oc_plan *p)
 
 static void guards(struct oc_claims *c, const struct oc_plan *p)
 {
-	const struct oc_mount *ws = NULL;
-
-	for (size_t i = 0; i < p->mount_count; i++)
-		if (p->mounts[i].kind == OC_MOUNT_BIND && p->mounts[i].workspace &&
-		    !p->mounts[i].read_only)
-			ws = &p->mounts[i];
-	for (size_t i = 0; ws && i < p->guard_count; i++) {
+	for (size_t i = 0; i < p->guard_count; i++) {
 		const struct oc_guard *g = &p->guards[i];
-		const char *path = oc_arena_printf(c->arena, "%s/%s", ws->target, g->path);
+		const char *path =
+			oc_arena_printf(c->arena, "%s/%s", p->mounts[g->mount].target, g->path);
 
 		add(c, "mount.point", path, OC_EXPECT_IS, "yes",
 		    oc_arena_printf(c->arena, "cannot be moved away (%s)", g->why));

@@ -129,10 +129,24 @@ void oc_host_cgroup(struct oc_host_row *r)
 
 	oc_cgroup_init(&cg);
 	if (oc_cgroup_create(&cg, &plan, &err) == 0) {
-		oc_host_detail(r, "%s host; limits by %s", kind_name[kind], cg.detail);
-		if (oc_cgroup_remove(&cg) < 0)
+		const unsigned missing = cg.missing;
+		char lacks[64] = "";
+
+		for (int c = 0; c < OC_CG_COUNT; c++)
+			if (missing & OC_CG_BIT(c)) {
+				const size_t n = strlen(lacks);
+				snprintf(lacks + n, sizeof(lacks) - n, " %s",
+					 oc_cgroup_controller(c));
+			}
+		oc_host_detail(r, "%s host; limits by %s%s%s", kind_name[kind], cg.detail,
+			       missing ? "; stand-ins for" : "", lacks);
+		if (oc_cgroup_remove(&cg) < 0) {
 			oc_host_failed(r, errno,
 				       "the cgroup that was made could not be removed again");
+		} else if (missing) {
+			r->state = OC_HOST_LIMITED;
+			why(r, kind);
+		}
 		return;
 	}
 	/* The command still runs, with stand-ins. */

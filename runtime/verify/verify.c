@@ -3,6 +3,7 @@
  * verify - see verify.h.  The probe runs in the sandbox of the plan, its answers are put next to
  * the claims.
  */
+#include "runtime/launch/helper.h"
 #include "runtime/verify/verify.h"
 
 #include <errno.h>
@@ -59,32 +60,11 @@ const char *oc_verdict_name(enum oc_verdict v)
 
 static int find_probe(const char *path, struct oc_err *err)
 {
-	char self[4096], *slash;
-	ssize_t n;
-	int fd;
-
 	if (path) {
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
 		return fd >= 0 ? fd : oc_fail(err, errno, "cannot open %s", path);
 	}
-	/* In a build tree it lies next to the program; there it is newer than an installed one. */
-	n = readlink("/proc/self/exe", self, sizeof(self) - 32);
-	if (n > 0) {
-		self[n] = '\0';
-		slash = strrchr(self, '/');
-		if (slash) {
-			memcpy(slash, "/oc-probe", sizeof("/oc-probe"));
-			fd = open(self, O_RDONLY | O_CLOEXEC);
-			if (fd >= 0)
-				return fd;
-		}
-	}
-	fd = open(OC_LIBEXECDIR "/oc-probe", O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		oc_fail(err, errno, "cannot open %s", OC_LIBEXECDIR "/oc-probe");
-		return oc_err_hint(err, "it is installed together with oc-sandbox");
-	}
-	return fd;
+	return oc_helper_open("oc-probe", err);
 }
 
 /* A sealed copy: inside there is no path to it, and nobody can change it meanwhile. */

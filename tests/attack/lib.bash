@@ -34,7 +34,8 @@ attack_setup() {
 		TEST_USER=oc-attack-$$
 		useradd --no-create-home --home-dir "$A/home-user" --shell /bin/sh "$TEST_USER"
 	fi
-	export A TEST_USER
+	GROUP_PLACES=$(group_places | sort -u)
+	export A TEST_USER GROUP_PLACES
 	# Copies: the build directory may be closed to that user, and one test wants the launcher to belong to it.
 	cp "$launcher" "$A/oc-sandbox"
 	cp "$attack/payload" "$A/payload"
@@ -156,14 +157,36 @@ ours() {
 	return 0
 }
 
+# Where the launcher makes its groups: beside or below our own, in each hierarchy.
+group_places() {
+	local list path at
+	while IFS=: read -r _ list path; do
+		case $list in
+		memory | pids | cpu | *,cpu | cpu,*) echo "/sys/fs/cgroup/${list%%,*}${path%/}" "/sys/fs/cgroup/$list${path%/}" ;;
+		'')
+			at=$path
+			while [ -n "$at" ]; do
+				echo "/sys/fs/cgroup${at%/}"
+				at=${at%/*}
+			done
+			echo /sys/fs/cgroup
+			;;
+		esac
+	done </proc/self/cgroup
+}
+
 # Groups whose maker is dead.
 dead_groups() {
-	local dir pid
-	for dir in $(find /sys/fs/cgroup -maxdepth 8 -type d -name 'oc-sandbox-[0-9]*' 2>/dev/null); do
-		pid=${dir##*/oc-sandbox-}
-		pid=${pid%%-*}
-		[ -d "/proc/$pid" ] || echo "$dir"
+	local place dir pid
+	for place in $GROUP_PLACES; do
+		for dir in "$place"/oc-sandbox-*; do
+			[ -d "$dir" ] || continue
+			pid=${dir##*/oc-sandbox-}
+			pid=${pid%%-*}
+			[ -d "/proc/$pid" ] || echo "$dir"
+		done
 	done
+	return 0
 }
 
 # Nothing of a sandbox is left: process, group, mount.  Waits for at most three seconds.

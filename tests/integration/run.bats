@@ -59,6 +59,27 @@ print(json.dumps(v) if not isinstance(v,str) else v)' "$1" "$2"
 	sandbox -- cat < "$W/big" | cmp - "$W/big"
 }
 
+@test "what the command does not read of a pipe stays there for the next reader" {
+	run bash -c "printf abcdefghij | (\"$OC_SANDBOX\" run -- head -c 3; cat)"
+	[ "$output" = abcdefghij ]
+	run bash -c "printf abcdefghij | (\"$OC_SANDBOX\" run -- true; cat)"
+	[ "$output" = abcdefghij ]
+	run bash -c "(echo a; sleep 0.3; echo b) | \"$OC_SANDBOX\" run -- cat"
+	[ "$output" = a$'\n'b ]
+}
+
+@test "pipes end as they should: no reader, no writer, both streams in one" {
+	run timeout 20 bash -c "\"$OC_SANDBOX\" run -- yes | head -1"
+	[ "$output" = y ]
+	run timeout 20 bash -c "yes | \"$OC_SANDBOX\" run -- head -1"
+	[ "$output" = y ]
+	run bash -c "\"$OC_SANDBOX\" run -- bash -c 'for i in \$(seq 200); do echo o\$i; echo e\$i >&2; done' 2>&1 | cat"
+	[ "$output" = "$(for i in $(seq 200); do echo o$i; echo e$i; done)" ]
+	head -c 5000000 /dev/urandom > "$W/big"
+	bash -c "cat '$W/big' | \"$OC_SANDBOX\" run -- cat | cat" | cmp - "$W/big"
+	bash -c "cat '$W/big' | \"$OC_SANDBOX\" run -- sh -c 'sleep 0.2; cat' | (sleep 0.4; cat)" | cmp - "$W/big"
+}
+
 @test "the environment is built from nothing" {
 	export SECRET_OF_CALLER=x PASSED=yes
 	run sandbox --env-pass PASSED --env GIVEN=1=2 -- env

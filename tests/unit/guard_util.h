@@ -26,7 +26,9 @@ __attribute__((format(printf, 1, 2), unused)) static int sh(const char *fmt, ...
 	assert_true(vasprintf(&script, fmt, ap) > 0);
 	va_end(ap);
 	setenv("SCRIPT", script, 1);
-	assert_true(asprintf(&line, "cd '%s/ws' && exec sh -c \"$SCRIPT\" >>'%s/log' 2>&1 </dev/null", top, top) > 0);
+	assert_true(asprintf(&line,
+			     "cd '%s/ws' && exec sh -c \"$SCRIPT\" >>'%s/log' 2>&1 </dev/null", top,
+			     top) > 0);
 	int status = system(line);
 	free(line);
 	free(script);
@@ -61,7 +63,8 @@ static void fresh(void)
 	setenv("HOME", line, 1);
 	unsetenv("XDG_CONFIG_HOME");
 	setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
-	static const char *const who[] = {"GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"};
+	static const char *const who[] = {"GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL",
+					  "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"};
 	for (size_t i = 0; i < 4; i++)
 		setenv(who[i], "t@example.org", 1);
 	/* What a vector that works does. */
@@ -119,12 +122,14 @@ __attribute__((unused)) static void world_print(const struct world *w)
 {
 	for (size_t i = 0; i < w->sweep.count; i++)
 		print_message("# moved %.100s -> %.150s: %.200s\n", w->sweep.items[i].path,
-			      w->sweep.items[i].moved ? w->sweep.items[i].moved : "-", w->sweep.items[i].why);
+			      w->sweep.items[i].moved ? w->sweep.items[i].moved : "-",
+			      w->sweep.items[i].why);
 	if (w->sweep.incomplete)
 		print_message("# incomplete: %s\n", w->sweep.incomplete_why);
 }
 
-__attribute__((unused)) static const struct oc_guard *find_guard(const struct world *w, const char *path)
+__attribute__((unused)) static const struct oc_guard *find_guard(const struct world *w,
+								 const char *path)
 {
 	for (size_t i = 0; i < w->count; i++)
 		if (strcmp(w->guards[i].path, path) == 0)
@@ -132,7 +137,8 @@ __attribute__((unused)) static const struct oc_guard *find_guard(const struct wo
 	return NULL;
 }
 
-__attribute__((unused)) static const struct oc_quarantined *find_item(const struct world *w, const char *path)
+__attribute__((unused)) static const struct oc_quarantined *find_item(const struct world *w,
+								      const char *path)
 {
 	for (size_t i = 0; i < w->sweep.count; i++)
 		if (strcmp(w->sweep.items[i].path, path) == 0)

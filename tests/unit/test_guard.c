@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* guard: names, git configuration text, hostile trees, the quarantine, the journal.  Real directories. */
+/* guard: names, git configuration text, hostile trees, the quarantine, the journal.  Real
+ * directories. */
 #define _GNU_SOURCE 1
 #include "runtime/plan/guard.h"
 
@@ -18,12 +19,49 @@ static void test_names(void **state)
 {
 	size_t n;
 	const struct oc_guard_name *t = oc_guard_names(&n);
-	static const char *const root[] = {".bashrc", ".BASHRC", ".gitconfig", ".envrc", ".vscode", ".VSCode", ".mcp.json", ".Rprofile",
-		".v\xc5\xbf" "code", ".mi\xc5\xbf" "e.toml", ".hus\xe2\x84\xaay", "\xe2\x80\x8c.envrc", ".env\xef\xbb\xbfrc", ".ssh"};
+	static const char *const root[] = {".bashrc",
+					   ".BASHRC",
+					   ".gitconfig",
+					   ".envrc",
+					   ".vscode",
+					   ".VSCode",
+					   ".mcp.json",
+					   ".Rprofile",
+					   ".v\xc5\xbf"
+					   "code",
+					   ".mi\xc5\xbf"
+					   "e.toml",
+					   ".hus\xe2\x84\xaay",
+					   "\xe2\x80\x8c.envrc",
+					   ".env\xef\xbb\xbfrc",
+					   ".ssh"};
 	static const char *const not_root[] = {".bashrc", ".ssh", ".profile", ".gitconfig"};
-	static const char *const free_names[] = {"AGENTS.md", "SOUL.md", "TOOLS.md", "IDENTITY.md", "USER.md", "HEARTBEAT.md", "MEMORY.md",
-		"memory", "skills", ".env", ".editorconfig", ".gitignore", ".gitattributes", ".gitmodules", "Makefile", "package.json",
-		".venv", ".github", ".openclaw", "bin", ".envrc2", ".\xff" "envrc", ".env\xc3\xa9rc", "\xc5\xbf", ""};
+	static const char *const free_names[] = {"AGENTS.md",
+						 "SOUL.md",
+						 "TOOLS.md",
+						 "IDENTITY.md",
+						 "USER.md",
+						 "HEARTBEAT.md",
+						 "MEMORY.md",
+						 "memory",
+						 "skills",
+						 ".env",
+						 ".editorconfig",
+						 ".gitignore",
+						 ".gitattributes",
+						 ".gitmodules",
+						 "Makefile",
+						 "package.json",
+						 ".venv",
+						 ".github",
+						 ".openclaw",
+						 "bin",
+						 ".envrc2",
+						 ".\xff"
+						 "envrc",
+						 ".env\xc3\xa9rc",
+						 "\xc5\xbf",
+						 ""};
 
 	(void)state;
 	for (size_t i = 1; i < n; i++)
@@ -84,27 +122,94 @@ static bool inert(const char *text)
 static void test_inert(void **state)
 {
 	static const char *const good[] = {
-		"", "# x\n", "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n",
-		"[remote \"origin\"]\n\turl = https://example.org/a.git\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n",
-		"[remote \"o\"] url = git@example.org:a/b.git", "[remote \"o\"] url = ssh://git@example.org:22/x", "[remote \"o\"] url = ../up",
-		"[remote \"o\"] url = /a/b c", "[remote \"o\"] url = file:///a", "[branch \"a/b\"] remote = origin\nmerge = refs/heads/a\nrebase = true",
-		"[user] name = A \"; B\"\nemail = a@b", "[submodule \"x\"] url = ../x\nactive = true", "[core]\r\n\tbare = false\r\n", "[core] bare",
-		"[core] fsmonitor = false", "[submodule \"x\"] update = rebase", "[remote \"o\"] tagopt = --no-tags", "\xef\xbb\xbf[core]bare=true",
-		"[CORE] BARE=TRUE", "[pull] rebase = merges", "[remote.o] url = x",
+		"",
+		"# x\n",
+		"[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n",
+		"[remote \"origin\"]\n\turl = https://example.org/a.git\n\tfetch = "
+		"+refs/heads/*:refs/remotes/origin/*\n",
+		"[remote \"o\"] url = git@example.org:a/b.git",
+		"[remote \"o\"] url = ssh://git@example.org:22/x",
+		"[remote \"o\"] url = ../up",
+		"[remote \"o\"] url = /a/b c",
+		"[remote \"o\"] url = file:///a",
+		"[branch \"a/b\"] remote = origin\nmerge = refs/heads/a\nrebase = true",
+		"[user] name = A \"; B\"\nemail = a@b",
+		"[submodule \"x\"] url = ../x\nactive = true",
+		"[core]\r\n\tbare = false\r\n",
+		"[core] bare",
+		"[core] fsmonitor = false",
+		"[submodule \"x\"] update = rebase",
+		"[remote \"o\"] tagopt = --no-tags",
+		"\xef\xbb\xbf[core]bare=true",
+		"[CORE] BARE=TRUE",
+		"[pull] rebase = merges",
+		"[remote.o] url = x",
 	};
 	static const char *const bad[] = {
-		"[core] fsmonitor = true", "[core] fsmonitor", "[core] fsmonitor = x", "[core] hooksPath = x", "[core] sshCommand = x", "[core] editor = x",
-		"[core] pager = x", "[core] gitProxy = x", "[core] askPass = x", "[core] attributesFile = x", "[core] worktree = /", "[include] path = x",
-		"[includeIf \"gitdir:x\"] path = x", "[filter \"x\"] clean = x", "[diff] external = x", "[diff \"x\"] textconv = x", "[merge \"x\"] driver = x",
-		"[alias] x = !y", "[credential] helper = x", "[remote \"o\"] url = ext::sh -c x", "[remote \"o\"] url = -x", "[remote \"o\"] url = ssh://-oProxyCommand=x/y",
-		"[remote \"o\"] url = ssh://u@-oProxyCommand=x/y", "[remote \"o\"] url = -oP:x", "[remote \"o\"] url = foo://x", "[remote \"o\"] pushurl = fd::3",
-		"[remote \"o\"] uploadpack = x", "[remote \"o\"] receivepack = x", "[remote \"o\"] vcs = x", "[branch \"b\"] remote = ext::x", "[remote \"ext::x\"] fetch = a",
-		"[url \"ext::\"] insteadOf = https://", "[protocol] allow = always", "[protocol \"ext\"] allow = always", "[http] proxy = x", "[gpg] program = x",
-		"[gpg \"ssh\"] program = x", "[submodule \"x\"] update = !x", "[safe] directory = *", "[pager] log = x", "[sequence] editor = x", "[trailer \"x\"] command = y",
-		"[uploadpack] packObjectsHook = x", "[core] bare = $(x)", "[core", "[core]\nbare = \"x", "[core] bare = \\x", "x = y", "[a]b=c\n", "[core]\v bare=true",
-		"[core]\nbare=true\rx", "[core]\rfsmonitor=x", "[remote \"o\nx\"] url=y", "[user] name = a\x01", "[init] templateDir = x", "[commit] gpgsign = true",
-		"[lfs] customtransfer = x", "[remote] url = x", "[core \"x\"] bare = true", "[instaweb] httpd=x", "[man \"x\"] cmd=y", "[difftool \"x\"] cmd=y",
-		"[core]\nbare=true;\n[core]fs\\\nmonitor=x", "[core]#\n fsmonitor=x",
+		"[core] fsmonitor = true",
+		"[core] fsmonitor",
+		"[core] fsmonitor = x",
+		"[core] hooksPath = x",
+		"[core] sshCommand = x",
+		"[core] editor = x",
+		"[core] pager = x",
+		"[core] gitProxy = x",
+		"[core] askPass = x",
+		"[core] attributesFile = x",
+		"[core] worktree = /",
+		"[include] path = x",
+		"[includeIf \"gitdir:x\"] path = x",
+		"[filter \"x\"] clean = x",
+		"[diff] external = x",
+		"[diff \"x\"] textconv = x",
+		"[merge \"x\"] driver = x",
+		"[alias] x = !y",
+		"[credential] helper = x",
+		"[remote \"o\"] url = ext::sh -c x",
+		"[remote \"o\"] url = -x",
+		"[remote \"o\"] url = ssh://-oProxyCommand=x/y",
+		"[remote \"o\"] url = ssh://u@-oProxyCommand=x/y",
+		"[remote \"o\"] url = -oP:x",
+		"[remote \"o\"] url = foo://x",
+		"[remote \"o\"] pushurl = fd::3",
+		"[remote \"o\"] uploadpack = x",
+		"[remote \"o\"] receivepack = x",
+		"[remote \"o\"] vcs = x",
+		"[branch \"b\"] remote = ext::x",
+		"[remote \"ext::x\"] fetch = a",
+		"[url \"ext::\"] insteadOf = https://",
+		"[protocol] allow = always",
+		"[protocol \"ext\"] allow = always",
+		"[http] proxy = x",
+		"[gpg] program = x",
+		"[gpg \"ssh\"] program = x",
+		"[submodule \"x\"] update = !x",
+		"[safe] directory = *",
+		"[pager] log = x",
+		"[sequence] editor = x",
+		"[trailer \"x\"] command = y",
+		"[uploadpack] packObjectsHook = x",
+		"[core] bare = $(x)",
+		"[core",
+		"[core]\nbare = \"x",
+		"[core] bare = \\x",
+		"x = y",
+		"[a]b=c\n",
+		"[core]\v bare=true",
+		"[core]\nbare=true\rx",
+		"[core]\rfsmonitor=x",
+		"[remote \"o\nx\"] url=y",
+		"[user] name = a\x01",
+		"[init] templateDir = x",
+		"[commit] gpgsign = true",
+		"[lfs] customtransfer = x",
+		"[remote] url = x",
+		"[core \"x\"] bare = true",
+		"[instaweb] httpd=x",
+		"[man \"x\"] cmd=y",
+		"[difftool \"x\"] cmd=y",
+		"[core]\nbare=true;\n[core]fs\\\nmonitor=x",
+		"[core]#\n fsmonitor=x",
 	};
 
 	(void)state;
@@ -117,7 +222,9 @@ static void test_inert(void **state)
 	oc_auto_arena a = {0};
 	const char *why;
 	assert_false(oc_gitconf_inert(&a, "[core]\0bare=true", 16, NULL, NULL, &why));
-	assert_true(oc_gittodo_inert("pick 1 x\n# exec y\n\nlabel onto\nreset onto\nmerge -C a b\nu refs/heads/x\n", 66));
+	assert_true(oc_gittodo_inert(
+		"pick 1 x\n# exec y\n\nlabel onto\nreset onto\nmerge -C a b\nu refs/heads/x\n",
+		66));
 	assert_false(oc_gittodo_inert("pick 1\nexec x\n", 14));
 	assert_false(oc_gittodo_inert("pick 1\n\t x y", 12));
 }
@@ -137,8 +244,19 @@ static int print_entry(void *ctx, const struct oc_gitconf_entry *e)
 
 static void test_reader_like_git(void **state)
 {
-	static const char *const pieces[] = {"[core]", "[a \"b\"]", "[a \"b\\\"c\"]", "[A.b]", "\n", "\n", "key", "k-1", " = ", "=", "v", "\"", "\\\n", "\\t", "\\\"",
-		"\\", "#", ";", " ", "\t", "\r\n", "\r", "]", "[", "x y", "  z", "é", "[a]", "\\n", "\\b", "1", ".", "-", "[a \"\"]", "[ \"q\"]", "[.]", "[]", "[x.]", "\xef\xbb\xbf"};
+	static const char *const pieces[] = {"[core]",	 "[a \"b\"]", "[a \"b\\\"c\"]",
+					     "[A.b]",	 "\n",	      "\n",
+					     "key",	 "k-1",	      " = ",
+					     "=",	 "v",	      "\"",
+					     "\\\n",	 "\\t",	      "\\\"",
+					     "\\",	 "#",	      ";",
+					     " ",	 "\t",	      "\r\n",
+					     "\r",	 "]",	      "[",
+					     "x y",	 "  z",	      "é",
+					     "[a]",	 "\\n",	      "\\b",
+					     "1",	 ".",	      "-",
+					     "[a \"\"]", "[ \"q\"]",  "[.]",
+					     "[]",	 "[x.]",      "\xef\xbb\xbf"};
 	unsigned seed = 12345, same = 0, refused = 0;
 
 	(void)state;
@@ -149,15 +267,19 @@ static void test_reader_like_git(void **state)
 		oc_buf_puts(&text, round % 3 ? "[s]\n" : "");
 		/* Half of them in the form of lines, so that many are well formed. */
 		for (int i = rand_r(&seed) % 4; round % 2 && i >= 0; i--) {
-			static const char *const values[] = {"v", " ", "\t", "\"a b\"", "\"\"", "\\\n", "\\t", "\\\"", "\\\\", ";", "#", "x  y", "\"; #\"", "=", "[", "\r", "1"};
+			static const char *const values[] = {
+				"v", " ", "\t",	  "\"a b\"", "\"\"", "\\\n", "\\t", "\\\"", "\\\\",
+				";", "#", "x  y", "\"; #\"", "=",    "[",    "\r",  "1"};
 			oc_buf_puts(&text, i ? "Key" : "[T \"X\"] k-2 ");
 			oc_buf_puts(&text, rand_r(&seed) % 5 ? "=" : "");
 			for (int j = rand_r(&seed) % 6; j >= 0; j--)
-				oc_buf_puts(&text, values[(unsigned)rand_r(&seed) % (sizeof(values) / sizeof(values[0]))]);
+				oc_buf_puts(&text, values[(unsigned)rand_r(&seed) %
+							  (sizeof(values) / sizeof(values[0]))]);
 			oc_buf_puts(&text, rand_r(&seed) % 5 ? "\n" : "\r\n");
 		}
 		for (int i = rand_r(&seed) % 14; round % 2 == 0 && i >= 0; i--)
-			oc_buf_puts(&text, pieces[(unsigned)rand_r(&seed) % (sizeof(pieces) / sizeof(pieces[0]))]);
+			oc_buf_puts(&text, pieces[(unsigned)rand_r(&seed) %
+						  (sizeof(pieces) / sizeof(pieces[0]))]);
 		snprintf(path, sizeof(path), "%s/ws/c", top);
 		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		assert_int_equal(oc_write_all(fd, text.data, text.len), 0);
@@ -174,7 +296,8 @@ static void test_reader_like_git(void **state)
 		fd = open(path, O_RDONLY);
 		assert_int_equal(oc_read_all(fd, &theirs, 1 << 20), 0);
 		close(fd);
-		if (ours.len != theirs.len || (ours.len && memcmp(ours.data, theirs.data, ours.len) != 0))
+		if (ours.len != theirs.len ||
+		    (ours.len && memcmp(ours.data, theirs.data, ours.len) != 0))
 			fail_msg("differs from git: %s", text.data);
 		same++;
 	}
@@ -239,14 +362,21 @@ static void test_names_of_all_kinds(void **state)
 	(void)state;
 	fresh();
 	assert_int_equal(world_scan(&w), 0);
-	assert_int_equal(sh("mkdir \"$(printf 'a\\nb')\" \"$(printf '\\377\\376')\" ./-rf 'x\\y' && for d in a?b \"$(printf '\\377\\376')\" ./-rf 'x\\y'; do echo >\"$d/.envrc\"; done;"
-			    "mkdir -p .Git s/.GIT; printf '[core]fsmonitor=x' >.Git/Config; printf '[core]fsmonitor=x' >s/.GIT/config;"
-			    "mkfifo .vimrc; mkfifo .git; echo >.EnvRC; ln -s /etc .vscode; ln -s nothing .zshrc; mkdir .bashrc; mkdir t; mkfifo t/.git"), 0);
+	assert_int_equal(
+		sh("mkdir \"$(printf 'a\\nb')\" \"$(printf '\\377\\376')\" ./-rf 'x\\y' && for d "
+		   "in a?b \"$(printf '\\377\\376')\" ./-rf 'x\\y'; do echo >\"$d/.envrc\"; done;"
+		   "mkdir -p .Git s/.GIT; printf '[core]fsmonitor=x' >.Git/Config; printf "
+		   "'[core]fsmonitor=x' >s/.GIT/config;"
+		   "mkfifo .vimrc; mkfifo .git; echo >.EnvRC; ln -s /etc .vscode; ln -s nothing "
+		   ".zshrc; mkdir .bashrc; mkdir t; mkfifo t/.git"),
+		0);
 	assert_int_equal(world_sweep(&w), 0);
 	world_print(&w);
 	assert_false(w.sweep.incomplete);
-	static const char *const want[] = {"a\nb/.envrc", "\xff\xfe/.envrc", "-rf/.envrc", "x\\y/.envrc", ".Git/Config", "s/.GIT/config", ".vimrc", ".git", ".EnvRC",
-					   ".vscode", ".zshrc", "t/.git"};
+	static const char *const want[] = {
+		"a\nb/.envrc", "\xff\xfe/.envrc", "-rf/.envrc", "x\\y/.envrc",
+		".Git/Config", "s/.GIT/config",	  ".vimrc",	".git",
+		".EnvRC",      ".vscode",	  ".zshrc",	"t/.git"};
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
 		if (!find_item(&w, want[i]))
 			fail_msg("not moved: %s", want[i]);
@@ -265,12 +395,21 @@ static void test_links_are_not_followed(void **state)
 
 	(void)state;
 	fresh();
-	assert_int_equal(sh("mkdir -p $TOP/outside/.vscode $TOP/outside/sub; echo >$TOP/outside/.envrc; echo >$TOP/outside/x; mkdir -p p/q; echo >p/q/.envrc"), 0);
+	assert_int_equal(
+		sh("mkdir -p $TOP/outside/.vscode $TOP/outside/sub; echo >$TOP/outside/.envrc; "
+		   "echo >$TOP/outside/x; mkdir -p p/q; echo >p/q/.envrc"),
+		0);
 	assert_int_equal(world_scan(&w), 0);
 	assert_non_null(find_guard(&w, "p/q/.envrc"));
-	assert_int_equal(sh("ln -s $TOP/outside o; mv p p2; ln -s $TOP/outside p; ln -s $TOP/outside/x .vimrc; mkdir r; ln -s ../.. r/up; ln -s . loop; echo 'gitdir: /proc/self/cwd/x' >r/.git;"
-			    "mkdir g; echo \"gitdir: $TOP/outside\" >g/.git; mkdir h; echo 'gitdir: ../o/x' >h/.git; mkdir n; echo 'gitdir: /no-such-top/.git/worktrees/n' >n/.git;"
-			    "mkdir -p $TOP/state/quarantine; ln -s $TOP/outside/x $TOP/state/quarantine/0001-.vimrc"), 0);
+	assert_int_equal(
+		sh("ln -s $TOP/outside o; mv p p2; ln -s $TOP/outside p; ln -s $TOP/outside/x "
+		   ".vimrc; mkdir r; ln -s ../.. r/up; ln -s . loop; echo 'gitdir: "
+		   "/proc/self/cwd/x' >r/.git;"
+		   "mkdir g; echo \"gitdir: $TOP/outside\" >g/.git; mkdir h; echo 'gitdir: ../o/x' "
+		   ">h/.git; mkdir n; echo 'gitdir: /no-such-top/.git/worktrees/n' >n/.git;"
+		   "mkdir -p $TOP/state/quarantine; ln -s $TOP/outside/x "
+		   "$TOP/state/quarantine/0001-.vimrc"),
+		0);
 	assert_int_equal(world_sweep(&w), 0);
 	world_print(&w);
 	assert_true(there("outside/.envrc") && there("outside/.vscode") && there("outside/x"));
@@ -293,18 +432,27 @@ static void test_changed_and_unchanged(void **state)
 
 	(void)state;
 	fresh();
-	assert_int_equal(sh("mkdir -p .vscode/x .idea .husky d; echo 1 >.vscode/a; echo 2 >.vscode/x/b; echo 3 >.idea/c; echo 4 >.envrc; echo 5 >d/.envrc; echo 6 >.npmrc; ln -s d/l .vimrc; echo 7 >.tool-versions"), 0);
+	assert_int_equal(sh("mkdir -p .vscode/x .idea .husky d; echo 1 >.vscode/a; echo 2 "
+			    ">.vscode/x/b; echo 3 >.idea/c; echo 4 >.envrc; echo 5 >d/.envrc; echo "
+			    "6 >.npmrc; ln -s d/l .vimrc; echo 7 >.tool-versions"),
+			 0);
 	assert_int_equal(world_scan(&w), 0);
-	assert_int_equal(sh("echo 9 >.vscode/x/b; echo 9 >.vscode/new; mkdir .vscode/y; echo >.vscode/y/z; cp -p .envrc t; mv t .envrc; chmod 755 .npmrc; rm .vimrc; ln -s d/m .vimrc;"
-			    "touch .tool-versions; mkdir e; cp d/.envrc e/; rm d/.envrc; mkdir -p f/.idea; cp .idea/c f/.idea/; mv .husky k; mkdir .husky; echo >.husky/pre-commit"), 0);
+	assert_int_equal(
+		sh("echo 9 >.vscode/x/b; echo 9 >.vscode/new; mkdir .vscode/y; echo >.vscode/y/z; "
+		   "cp -p .envrc t; mv t .envrc; chmod 755 .npmrc; rm .vimrc; ln -s d/m .vimrc;"
+		   "touch .tool-versions; mkdir e; cp d/.envrc e/; rm d/.envrc; mkdir -p f/.idea; "
+		   "cp .idea/c f/.idea/; mv .husky k; mkdir .husky; echo >.husky/pre-commit"),
+		0);
 	assert_int_equal(world_sweep(&w), 0);
 	world_print(&w);
-	static const char *const want[] = {".vscode/x/b", ".vscode/new", ".vscode/y", ".npmrc", ".vimrc", ".husky"};
+	static const char *const want[] = {".vscode/x/b", ".vscode/new", ".vscode/y",
+					   ".npmrc",	  ".vimrc",	 ".husky"};
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
 		if (!find_item(&w, want[i]))
 			fail_msg("not moved: %s", want[i]);
 	assert_int_equal(w.sweep.count, sizeof(want) / sizeof(want[0]));
-	assert_true(there("ws/.vscode/a") && there("ws/.idea/c") && there("ws/.envrc") && there("ws/e/.envrc") && there("ws/.tool-versions"));
+	assert_true(there("ws/.vscode/a") && there("ws/.idea/c") && there("ws/.envrc") &&
+		    there("ws/e/.envrc") && there("ws/.tool-versions"));
 	world_free(&w);
 	drop();
 }
@@ -312,8 +460,11 @@ static void test_changed_and_unchanged(void **state)
 static void test_hard_links(void **state)
 {
 	static const char *const setup[] = {
-		"echo >.envrc; ln .envrc x", "git init -q .; ln .git/config x", "git init -q .; echo >.git/hooks/pre-commit; ln .git/hooks/pre-commit x",
-		"mkdir .vscode; echo >x; ln x .vscode/tasks.json", "git init -q .; git config core.fsmonitor ./f; echo >f; ln f x",
+		"echo >.envrc; ln .envrc x",
+		"git init -q .; ln .git/config x",
+		"git init -q .; echo >.git/hooks/pre-commit; ln .git/hooks/pre-commit x",
+		"mkdir .vscode; echo >x; ln x .vscode/tasks.json",
+		"git init -q .; git config core.fsmonitor ./f; echo >f; ln f x",
 		"mkdir d; echo 'gitdir: ../g' >d/.git; ln d/.git x",
 	};
 
@@ -328,7 +479,8 @@ static void test_hard_links(void **state)
 		world_free(&w);
 		drop();
 	}
-	/* One that the payload made of a file that would otherwise stay does not stop the next start. */
+	/* One that the payload made of a file that would otherwise stay does not stop the next
+	 * start. */
 	struct world w;
 	fresh();
 	assert_int_equal(world_scan(&w), 0);
@@ -351,7 +503,9 @@ static void test_modes_and_devices(void **state)
 	fresh();
 	assert_int_equal(sh("cp /bin/true old; chmod 4755 old; sleep 0.02"), 0);
 	assert_int_equal(world_scan(&w), 0);
-	assert_int_equal(sh("mkdir d; cp /bin/true d/new; chmod 4711 d/new; cp /bin/true g; chmod 2755 g; mkdir s; chmod 2775 s"), 0);
+	assert_int_equal(sh("mkdir d; cp /bin/true d/new; chmod 4711 d/new; cp /bin/true g; chmod "
+			    "2755 g; mkdir s; chmod 2775 s"),
+			 0);
 	bool node = sh("mknod d/null c 1 3 && mknod blk b 7 0") == 0;
 	assert_int_equal(world_sweep(&w), 0);
 	world_print(&w);
@@ -404,8 +558,12 @@ static void test_other_file_system(void **state)
 	fresh();
 	snprintf(quarantine, sizeof(quarantine), "/dev/shm/oc-guard-test.%d/q", (int)getpid());
 	assert_int_equal(world_scan(&w), 0);
-	assert_int_equal(sh("echo secret >.envrc; truncate -s 1T .npmrc; mkdir -p .vscode/a/b; echo x >.vscode/a/b/c; chmod 4755 .vscode/a/b/c; ln -s /etc/passwd .vscode/l; mkfifo .vscode/f;"
-			    "chmod 555 .vscode/a/b; mkdir .idea; echo >.idea/x; head -c 300M /dev/zero >.idea/big; mkdir .zed; echo >.zed/x"), 0);
+	assert_int_equal(sh("echo secret >.envrc; truncate -s 1T .npmrc; mkdir -p .vscode/a/b; "
+			    "echo x >.vscode/a/b/c; chmod 4755 .vscode/a/b/c; ln -s /etc/passwd "
+			    ".vscode/l; mkfifo .vscode/f;"
+			    "chmod 555 .vscode/a/b; mkdir .idea; echo >.idea/x; head -c 300M "
+			    "/dev/zero >.idea/big; mkdir .zed; echo >.zed/x"),
+			 0);
 	deep(0, ".exrc");
 	assert_int_equal(world_sweep(&w), 0);
 	world_print(&w);
@@ -471,18 +629,25 @@ static void test_rights(void **state)
 		sh("mkdir -p own/x; echo >own/x/.envrc; chmod 0 own");
 		if (world_scan(&w) < 0)
 			_exit(2);
-		sh("mkdir -p ro dark/er; echo >ro/.envrc; chmod 555 ro; mkdir -p .vscode/d; echo >.vscode/d/x; chmod 555 .vscode/d; chmod 500 .vscode; echo >dark/er/.envrc; chmod 0 dark/er; chmod 111 dark;"
-		   "mkdir t; echo '{}' >t/.npmrc; chmod 0 t/.npmrc; cp /bin/true t/s; chmod 4000 t/s; mkdir ro/.husky; echo >.zshrc; chmod 0 .zshrc");
-		sh("chmod 755 ro; mkdir ro/.idea; echo >ro/.idea/x; chmod 0 ro/.idea; chmod 555 ro");
+		sh("mkdir -p ro dark/er; echo >ro/.envrc; chmod 555 ro; mkdir -p .vscode/d; echo "
+		   ">.vscode/d/x; chmod 555 .vscode/d; chmod 500 .vscode; echo >dark/er/.envrc; "
+		   "chmod 0 dark/er; chmod 111 dark;"
+		   "mkdir t; echo '{}' >t/.npmrc; chmod 0 t/.npmrc; cp /bin/true t/s; chmod 4000 "
+		   "t/s; mkdir ro/.husky; echo >.zshrc; chmod 0 .zshrc");
+		sh("chmod 755 ro; mkdir ro/.idea; echo >ro/.idea/x; chmod 0 ro/.idea; chmod 555 "
+		   "ro");
 		if (world_sweep(&w) < 0)
 			_exit(3);
 		for (size_t i = 0; i < w.sweep.count; i++)
-			fprintf(stderr, "# %s -> %s: %s\n", w.sweep.items[i].path, w.sweep.items[i].moved, w.sweep.items[i].why);
+			fprintf(stderr, "# %s -> %s: %s\n", w.sweep.items[i].path,
+				w.sweep.items[i].moved, w.sweep.items[i].why);
 		if (w.sweep.incomplete) {
 			fprintf(stderr, "# %s\n", w.sweep.incomplete_why);
 			_exit(4);
 		}
-		static const char *const want[] = {"ro/.envrc", ".vscode", "dark/er/.envrc", "t/.npmrc", "t/s", ".zshrc", "ro/.idea"};
+		static const char *const want[] = {"ro/.envrc", ".vscode", "dark/er/.envrc",
+						   "t/.npmrc",	"t/s",	   ".zshrc",
+						   "ro/.idea"};
 		for (size_t i = 0; i < 7; i++)
 			if (!find_item(&w, want[i]) || (i != 4 && !find_item(&w, want[i])->moved))
 				_exit(10 + (int)i);
@@ -560,8 +725,11 @@ static void test_journal(void **state)
 
 	(void)state;
 	fresh();
-	assert_int_equal(sh("git init -q .; git config core.fsmonitor ./f; echo >f; mkdir .vscode \"$(printf 'a%%\\nb\\377 c')\"; echo 1 >.vscode/a; echo >\"$(printf 'a%%\\nb\\377 c/.envrc')\"; ln -s x .vimrc;"
-			    "echo 'ref: refs/heads/x' >.git/HEAD"), 0);
+	assert_int_equal(sh("git init -q .; git config core.fsmonitor ./f; echo >f; mkdir .vscode "
+			    "\"$(printf 'a%%\\nb\\377 c')\"; echo 1 >.vscode/a; echo >\"$(printf "
+			    "'a%%\\nb\\377 c/.envrc')\"; ln -s x .vimrc;"
+			    "echo 'ref: refs/heads/x' >.git/HEAD"),
+			 0);
 	assert_int_equal(world_scan(&w), 0);
 	oc_auto_buf out = {0}, again = {0};
 	struct oc_json_writer jw;
@@ -584,10 +752,17 @@ static void test_journal(void **state)
 	assert_non_null(find_item(&w, "f"));
 	assert_int_equal(w.sweep.count, 2);
 	/* Damaged: an error, never a baseline of half the rows. */
-	static const char *const bad[] = {"{}", "[]", "{version:2,seconds:1,nanoseconds:1,rows:[]}", "{version:1,seconds:1,nanoseconds:1,rows:[1]}",
-		"{version:1,seconds:1,nanoseconds:1,rows:['0 644 1 1 1 1.1 zz a']}", "{version:1,seconds:1,nanoseconds:1,rows:['0 644 1 1 1 1.1 - a%0']}",
-		"{version:1,seconds:1,nanoseconds:1,rows:['9 644 1 1 1 1.1 - a']}", "{version:1,seconds:1,nanoseconds:1,rows:['0 644 -1 1 1 1.1 - a']}",
-		"{version:1,seconds:1,nanoseconds:1,rows:['']}", "{version:1,seconds:1,nanoseconds:-1,rows:[]}"};
+	static const char *const bad[] = {
+		"{}",
+		"[]",
+		"{version:2,seconds:1,nanoseconds:1,rows:[]}",
+		"{version:1,seconds:1,nanoseconds:1,rows:[1]}",
+		"{version:1,seconds:1,nanoseconds:1,rows:['0 644 1 1 1 1.1 zz a']}",
+		"{version:1,seconds:1,nanoseconds:1,rows:['0 644 1 1 1 1.1 - a%0']}",
+		"{version:1,seconds:1,nanoseconds:1,rows:['9 644 1 1 1 1.1 - a']}",
+		"{version:1,seconds:1,nanoseconds:1,rows:['0 644 -1 1 1 1.1 - a']}",
+		"{version:1,seconds:1,nanoseconds:1,rows:['']}",
+		"{version:1,seconds:1,nanoseconds:-1,rows:[]}"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(oc_json_parse(&w.a, bad[i], strlen(bad[i]), "bad", &v, &w.err), 0);
 		if (oc_guard_baseline_read(&w.a, v, &b, &w.err) == 0)
@@ -607,14 +782,27 @@ static void test_git_parts(void **state)
 	fresh();
 	assert_int_equal(sh("git init -q r"), 0);
 	assert_int_equal(world_scan(&w), 0);
-	assert_int_equal(sh("cd r/.git; mkdir -p remotes branches; echo 'URL: ext::sh' >remotes/o; echo x >branches/b; echo ../../c >commondir; mkdir config.worktree;"
-			    "mkdir -p refs/heads/release refs/heads/config; echo x >refs/heads/release/mise.toml; echo x >refs/heads/config/hooks; echo x >refs/heads/lefthook.yml;"
-			    "mkdir -p worktrees/w; echo x >worktrees/w/HEAD; echo ../../.. >worktrees/w/commondir; ln -s x rebase-merge; mkdir objects/q; echo >objects/q/.envrc;"
-			    "truncate -s 2M ../../big; mkdir -p ../../n/.git; cp ../../big ../../n/.git/config"), 0);
+	assert_int_equal(sh("cd r/.git; mkdir -p remotes branches; echo 'URL: ext::sh' >remotes/o; "
+			    "echo x >branches/b; echo ../../c >commondir; mkdir config.worktree;"
+			    "mkdir -p refs/heads/release refs/heads/config; echo x "
+			    ">refs/heads/release/mise.toml; echo x >refs/heads/config/hooks; echo "
+			    "x >refs/heads/lefthook.yml;"
+			    "mkdir -p worktrees/w; echo x >worktrees/w/HEAD; echo ../../.. "
+			    ">worktrees/w/commondir; ln -s x rebase-merge; mkdir objects/q; echo "
+			    ">objects/q/.envrc;"
+			    "truncate -s 2M ../../big; mkdir -p ../../n/.git; cp ../../big "
+			    "../../n/.git/config"),
+			 0);
 	assert_int_equal(world_sweep(&w), 0);
 	world_print(&w);
-	static const char *const want[] = {"r/.git/remotes", "r/.git/branches/b", "r/.git/commondir", "r/.git/config.worktree", "r/.git/worktrees/w/commondir",
-					   "r/.git/rebase-merge", "r/.git/objects/q/.envrc", "n/.git/config"};
+	static const char *const want[] = {"r/.git/remotes",
+					   "r/.git/branches/b",
+					   "r/.git/commondir",
+					   "r/.git/config.worktree",
+					   "r/.git/worktrees/w/commondir",
+					   "r/.git/rebase-merge",
+					   "r/.git/objects/q/.envrc",
+					   "n/.git/config"};
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
 		if (!find_item(&w, want[i]))
 			fail_msg("not moved: %s", want[i]);

@@ -112,7 +112,7 @@ static void test_judge(void **state)
 static int run_bare(const struct oc_plan *plan, const struct oc_launch_options *opt,
 		    struct oc_result *res, struct oc_err *err)
 {
-	int status;
+	int status = 0;
 	pid_t pid = fork();
 
 	(void)err;

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pipes - streams of the caller that are pipes, when the payload has the caller's user id.
+ *
+ * A pipe belongs to whoever made it.  An ordinary user's payload has that user's id on the host, so it may open its own
+ * standard input again through /proc/self/fd/0, for writing, and put words into a pipe that the caller's shell
+ * reads its commands from; or open its output for reading and take what others write there.  Landlock does not look at
+ * pipes.  So the payload gets pipes of ours, and the monitor moves the bytes (tee and splice: it never touches them).
+ *
+ * Run by root this is not needed: the payload's id is nobody's, and the pipe is closed to it.
+ *
+ * Must keep: what the payload does not read stays in the caller's pipe, for whoever reads it next.
+ */
+#ifndef OC_RUNTIME_LAUNCH_PIPES_H
+#define OC_RUNTIME_LAUNCH_PIPES_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/launch/child.h"
+
+struct oc_pipes {
+	int caller[3]; /* the caller's pipe behind stream i, or -1 */
+	int ours[3];   /* our end of the payload's pipe, or -1 */
+	int inner[3];  /* the payload's end, closed after the launch */
+	size_t teed;   /* bytes of the input that are in the payload's pipe and still in the caller's */
+	bool full[3];  /* the caller's pipe took nothing more: wait for it */
+	int null_fd;
+};
+
+#define OC_PIPES_POLL 3
+
+/* Replace those of c->stdio that are pipes. */
+int oc_pipes_prepare(struct oc_pipes *p, struct oc_child *c, struct oc_err *err);
+void oc_pipes_start(struct oc_pipes *p);
+void oc_pipes_poll(const struct oc_pipes *p, struct pollfd fds[OC_PIPES_POLL]);
+void oc_pipes_run(struct oc_pipes *p, const struct pollfd fds[OC_PIPES_POLL]);
+/* Everybody inside is dead: pass on the rest of the output, settle what of the input was read, close. */
+void oc_pipes_finish(struct oc_pipes *p);
+
+#endif
