@@ -416,8 +416,8 @@ static int find_parent_v2(struct oc_cgroup *cg, char *own, size_t size, struct o
 	if (best.dir < 0 && geteuid() != 0 && ask_manager(cg, own, size, &why) == 0)
 		look_up(own, true, &best);
 	if (best.dir < 0) {
-		oc_fail(err, EACCES, "no cgroup above %s may be written and hands on memory, pids or cpu%s%s",
-			*own ? own : "/", why.msg[0] ? "; " : "", why.msg);
+		oc_fail(err, 0, "no cgroup above %s may be written and hands on memory, pids or cpu%s%s", *own ? own : "/",
+			why.msg[0] ? "; " : "", why.msg);
 		return oc_err_hint(err, "run below a delegated cgroup (systemd: Delegate=yes), see `oc-sandbox doctor`");
 	}
 	cg->parent[0] = best.dir;

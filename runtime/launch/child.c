@@ -22,6 +22,17 @@
 #include "runtime/launch/child.h"
 #include "runtime/launch/sys.h"
 
+const char *oc_digits(char buf[24], uint64_t n)
+{
+	char *p = buf + 23;
+
+	*p = '\0';
+	do
+		*--p = (char)('0' + n % 10);
+	while ((n /= 10) != 0);
+	return p;
+}
+
 void oc_child_detail(struct oc_child *c, enum oc_layer layer, const char *text)
 {
 	size_t n = strlen(text);

@@ -81,6 +81,8 @@ typedef int (*oc_step_fn)(struct oc_child *c, struct oc_err *err);
  * else the error names the layer and -1 is returned.
  */
 int oc_child_step(struct oc_child *c, enum oc_layer layer, oc_step_fn fn);
+/* Decimal digits of n, without stdio: the far side of clone3 formats with this. Returns a place in buf. */
+const char *oc_digits(char buf[24], uint64_t n);
 void oc_child_detail(struct oc_child *c, enum oc_layer layer, const char *text);
 
 /* The steps, in the order in which oc_child_main calls them. */

@@ -30,27 +30,16 @@
 #define SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED (1 << 7)
 #endif
 
-static char *put_uint(char *p, unsigned long n)
-{
-	char tmp[24];
-	int i = 0;
-
-	do
-		tmp[i++] = (char)('0' + n % 10);
-	while ((n /= 10) != 0);
-	while (i > 0)
-		*p++ = tmp[--i];
-	return p;
-}
-
 /* "<inside> <outside> 1\n" */
 static size_t map_line(char *buf, unsigned long inside, unsigned long outside)
 {
-	char *p = put_uint(buf, inside);
-	*p++ = ' ';
-	p = put_uint(p, outside);
-	memcpy(p, " 1\n", 3);
-	return (size_t)(p + 3 - buf);
+	char in[24], out[24];
+	char *p = stpcpy(buf, oc_digits(in, inside));
+
+	p = stpcpy(p, " ");
+	p = stpcpy(p, oc_digits(out, outside));
+	p = stpcpy(p, " 1\n");
+	return (size_t)(p - buf);
 }
 
 static int write_map(const char *path, const char *data, size_t len, struct oc_err *err)

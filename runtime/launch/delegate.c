@@ -319,7 +319,7 @@ static bool wait_for(int fd, short events, int64_t deadline, int64_t max)
 
 static int late(struct oc_err *err)
 {
-	return oc_fail(err, 0, "the systemd user manager did not answer within %d ms", OC_DELEGATE_MS);
+	return oc_fail(err, ETIMEDOUT, "the systemd user manager did not answer");
 }
 
 static int connect_to(const char *path, int64_t deadline, struct oc_err *err)
@@ -475,11 +475,11 @@ static int await(int fd, const char *unit, int64_t deadline, struct oc_err *err)
 	}
 }
 
-int oc_delegate_scope_at(const char *path, const char *unit, struct oc_err *err)
+int oc_delegate_scope_at(const char *path, const char *unit, int limit_ms, struct oc_err *err)
 {
 	unsigned char request[512];
 	size_t len = oc_delegate_request(request, sizeof request, unit);
-	int64_t deadline = now_ms() + OC_DELEGATE_MS;
+	int64_t deadline = now_ms() + limit_ms;
 
 	if (len == 0)
 		return oc_fail(err, ENAMETOOLONG, "unit %s", unit);
@@ -501,5 +501,5 @@ int oc_delegate_scope(const char *unit, struct oc_err *err)
 		n = snprintf(path, sizeof path, "/run/user/%u/systemd/private", (unsigned)geteuid());
 	if (n < 0 || (size_t)n >= sizeof path)
 		return oc_fail(err, ENAMETOOLONG, "XDG_RUNTIME_DIR");
-	return oc_delegate_scope_at(path, unit, err);
+	return oc_delegate_scope_at(path, unit, OC_DELEGATE_MS, err);
 }

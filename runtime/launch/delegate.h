@@ -15,8 +15,8 @@
 
 #include "base/err.h"
 
-/* A busy host answers in some 10 ms; who waits longer is better served by the stand-ins. */
-#define OC_DELEGATE_MS 2000
+/* An idle host answers in some 10 ms; but many at once wait in line, and the stand-ins are worse than a wait. */
+#define OC_DELEGATE_MS 5000
 
 /*
  * Move this process into the new scope `unit` (ends in ".scope").  Returns when the manager says that it is done, or when
@@ -24,8 +24,8 @@
  */
 int oc_delegate_scope(const char *unit, struct oc_err *err);
 
-/* The same over the socket at path. */
-int oc_delegate_scope_at(const char *path, const char *unit, struct oc_err *err);
+/* The same over the socket at path, within limit_ms. */
+int oc_delegate_scope_at(const char *path, const char *unit, int limit_ms, struct oc_err *err);
 
 /* What a message of the manager says about our request. */
 enum oc_delegate_answer {

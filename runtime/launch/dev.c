@@ -143,6 +143,23 @@ int oc_step_dev(struct oc_child *c, struct oc_err *err)
 	return 0;
 }
 
+/*
+ * Where no cgroup counts it, System V shared memory is bounded by the setting of the ipc namespace, which is our own.  Before
+ * 6.9 only the host's root may write it there: then the report says that it is not bounded.
+ */
+static void limit_shared_memory(struct oc_child *c)
+{
+	char pages[24];
+	const char *text = oc_digits(pages, c->data_limit / 4096);
+	oc_auto_close fd = oc_openat2(c->proc_fd, "sys/kernel/shmall", O_WRONLY, 0,
+				      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		oc_child_detail(c, OC_LAYER_CGROUP,
+				"stand-ins: RLIMIT_NPROC, RLIMIT_DATA, affinity, sampling; "
+				"not System V shared memory");
+}
+
 int oc_step_proc(struct oc_child *c, struct oc_err *err)
 {
 	int point_fd = c->point_fd;
@@ -165,6 +182,8 @@ int oc_step_proc(struct oc_child *c, struct oc_err *err)
 		*err = c->err;
 		return -1;
 	}
+	if (c->data_limit > 0 && (c->clone_flags & CLONE_NEWIPC))
+		limit_shared_memory(c);
 	struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
 	if (oc_sys_mount_setattr(c->proc_fd, "", AT_EMPTY_PATH, &ro) < 0)
 		return oc_fail(err, errno, "cannot make /proc read-only");

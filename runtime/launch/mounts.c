@@ -40,17 +40,6 @@ static int fs_config(int fs, const char *key, const char *value)
 	return oc_sys_fsconfig(fs, FSCONFIG_SET_STRING, key, value);
 }
 
-/* Decimal digits of n, without stdio: this runs on the far side of clone3. */
-static const char *digits(char buf[24], uint64_t n)
-{
-	char *p = buf + 23;
-	*p = '\0';
-	do
-		*--p = (char)('0' + n % 10);
-	while ((n /= 10) != 0);
-	return p;
-}
-
 static const char *octal(char buf[24], mode_t n)
 {
 	char *p = buf + 23;
@@ -68,8 +57,8 @@ int oc_mount_tmpfs(uint64_t size, uint64_t inodes, mode_t mode, unsigned attrs, 
 
 	if (fs < 0)
 		return oc_fail(err, errno, "cannot open a tmpfs");
-	if ((size && fs_config(fs, "size", digits(buf, size)) < 0) ||
-	    (inodes && fs_config(fs, "nr_inodes", digits(buf, inodes)) < 0) ||
+	if ((size && fs_config(fs, "size", oc_digits(buf, size)) < 0) ||
+	    (inodes && fs_config(fs, "nr_inodes", oc_digits(buf, inodes)) < 0) ||
 	    fs_config(fs, "mode", octal(buf, mode)) < 0 ||
 	    oc_sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
 		return oc_fail(err, errno, "cannot configure a tmpfs");

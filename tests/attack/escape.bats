@@ -105,13 +105,22 @@ with_descriptors() {
 	done
 }
 
-@test "P14: directories and bare references as standard streams are refused" {
+@test "P14: directories as standard streams, and closed ones, are refused" {
 	for who in $(identities); do
-		run as "$who" "$A/oc-sandbox" run --no-config -- /bin/true <"$A/canary"
+		status=0
+		output=$(as "$who" "$A/oc-sandbox" run --no-config -- /bin/true <"$A/canary" 2>&1) || status=$?
 		[ "$status" = 125 ]
-		run as "$who" "$A/oc-sandbox" run --no-config -- /bin/true <&-
-		[ "$status" = 125 ]
-		echo "$output" | grep -q 'standard input'
+		# What the launcher itself opens must not become a stream of the command.
+		for fd in 0 1 2; do
+			status=0
+			# shellcheck disable=SC2016
+			as "$who" sh -c 'exec "$@" '"$fd"'>&-' - "$A/oc-sandbox" run --no-config --result "$A/home-$who/result" -- \
+				/bin/sh -c 'echo FORGED; echo FORGED >&2' </dev/null >"$A/out" 2>"$A/err" || status=$?
+			echo "$who, $fd closed: $status: $(cat "$A/err")"
+			[ "$status" = 125 ]
+			! grep FORGED "$A/home-$who/result" "$A/out" "$A/err"
+			[ "$fd" = 2 ] || grep -q "standard $([ "$fd" = 0 ] && echo input || echo output) is closed" "$A/err"
+		done
 	done
 }
 
