@@ -81,7 +81,7 @@ fuzz: $(BUILT_SOURCES)
 fuzz-smoke: $(BUILT_SOURCES)
 	@FUZZ_SECONDS=60; export FUZZ_SECONDS; $(RUN_TESTS) --time-limit 900 tests/fuzz/run-fuzz
 
-clean-local: clean-local-tests distclean-local-vm
+clean-local: clean-local-tests
 clean-local-tests:
 	rm -rf tests/log tests/bench/bench$(EXEEXT)
 distclean-local: distclean-local-vm

@@ -3,6 +3,7 @@
  * oc-sandbox - runs a command that it does not trust in a workspace of its own.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -55,6 +56,15 @@ static int usage(int status)
 
 int main(int argc, char **argv)
 {
+	/* Or the first descriptor that is opened becomes a standard stream of the command. */
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0) {
+			struct oc_err err = {0};
+			static const char *const name[] = {"input", "output", "error"};
+			oc_fail(&err, errno, "standard %s is closed", name[fd]);
+			oc_err_hint(&err, "redirect it, for example from or to /dev/null");
+			return oc_cli_fail(&err);
+		}
 	/* Never built to be set-user-id; somebody who makes it so gets nothing (CVE-2016-8659, CVE-2026-41163). */
 	if (getauxval(AT_SECURE)) {
 		struct oc_err err = {0};

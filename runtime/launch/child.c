@@ -165,9 +165,5 @@ _Noreturn void oc_child_main(struct oc_child *c)
 	if (payload < 0)
 		give_up(c, c->exec_failed ? OC_MSG_NOEXEC : OC_MSG_ERROR);
 
-	struct oc_msg m = {.type = OC_MSG_READY};
-	memcpy(m.state, c->state, sizeof m.state);
-	memcpy(m.detail, c->detail, sizeof m.detail);
-	oc_msg_send(c->status_fd, &m, c->pty_master);
 	oc_init_loop(c, payload, sfd);
 }

@@ -121,7 +121,7 @@ int oc_mount_tmpfs(uint64_t size, uint64_t inodes, mode_t mode, unsigned attrs, 
 
 /* First function on the far side; never returns. */
 _Noreturn void oc_child_main(struct oc_child *c);
-/* pid 1 after the payload was started: reap, forward, report.  Never returns. */
+/* pid 1 after the payload was started: say so, reap, forward, report.  Never returns. */
 _Noreturn void oc_init_loop(struct oc_child *c, pid_t payload, int signal_fd);
 /* Start the payload; returns its pid, or -1 with c->err (exec_failed says whether the sandbox itself was fine). */
 pid_t oc_payload_start(struct oc_child *c);

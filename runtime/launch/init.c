@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -37,8 +38,33 @@ static void reap(const struct oc_child *c, pid_t payload)
 			report(c, status);
 }
 
+static void lock_down(struct oc_child *c)
+{
+	struct sock_fprog prog = {
+		.len = c->init_filter->count,
+		.filter = (struct sock_filter *)(uintptr_t)c->init_filter->insns,
+	};
+
+	/* The payload has one already, so this fails only where the layer is allowed to be missing. */
+	if (c->state[OC_LAYER_SECCOMP] == OC_STATE_MISSING)
+		return;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &prog) < 0) {
+		struct oc_msg m = {.type = OC_MSG_ERROR};
+		oc_fail(&m.err, errno, "cannot load the system call filter of pid 1");
+		oc_err_step(&m.err, "seccomp");
+		oc_msg_send(c->status_fd, &m, -1);
+		_exit(125);
+	}
+}
+
 _Noreturn void oc_init_loop(struct oc_child *c, pid_t payload, int signal_fd)
 {
+	struct oc_msg ready = {.type = OC_MSG_READY};
+
+	memcpy(ready.state, c->state, sizeof ready.state);
+	memcpy(ready.detail, c->detail, sizeof ready.detail);
+	oc_msg_send(c->status_fd, &ready, c->pty_master);
+
 	/* What only the set-up needed; in particular nothing of the terminal, whose end must reach the monitor. */
 	for (int fd = 0; fd < 3; fd++)
 		close(fd);
@@ -47,14 +73,7 @@ _Noreturn void oc_init_loop(struct oc_child *c, pid_t payload, int signal_fd)
 	c->status_fd = 0;
 	signal_fd = 1;
 	oc_sys_close_range(2, ~0U, 0);
-	if (c->init_filter) {
-		struct sock_fprog prog = {
-			.len = c->init_filter->count,
-			.filter = (struct sock_filter *)(uintptr_t)c->init_filter->insns};
-		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-			    &prog) < 0)
-			_exit(125);
-	}
+	lock_down(c);
 
 	struct pollfd p[2] = {{.fd = c->status_fd, .events = POLLIN},
 			      {.fd = signal_fd, .events = POLLIN}};

@@ -184,16 +184,44 @@ void oc_relay_resize(struct oc_relay *r)
 }
 
 /*
+ * Read and drop until the terminal has answered and is quiet.  The payload may have asked the same question as we, so the first
+ * answer need not be ours: go on until nothing came for as long as that one took.
+ */
+static void read_answers(int tty)
+{
+	static const char answer[] = "\033[0n";
+	size_t matched = 0;
+	int quiet_ms = 0, took_ms = -1;
+
+	for (int ms = 0; ms < 1000; ms += 10) {
+		struct pollfd p = {.fd = tty, .events = POLLIN};
+		char c;
+		while (poll(&p, 1, 0) > 0 && read(tty, &c, 1) == 1) {
+			quiet_ms = 0;
+			matched = c == answer[matched] ? matched + 1 : c == answer[0];
+			if (matched == sizeof answer - 1) {
+				matched = 0;
+				if (took_ms < 0)
+					took_ms = ms;
+			}
+		}
+		if (took_ms >= 0 && quiet_ms > took_ms + 50)
+			return;
+		poll(&p, 1, 10);
+		quiet_ms += 10;
+	}
+}
+
+/*
  * The payload may have asked the terminal something, and the answer may still be on its way; left there, the caller's
  * shell would read it as typed.  Terminals answer in order: so ask a question of our own ("device status"), and read until
  * its answer comes.  A terminal that answers nothing costs the time limit, and only when it was asked something.
  */
 static void drain_answers(struct oc_relay *r)
 {
-	static const char question[] = "\033[5n", answer[] = "\033[0n";
+	static const char question[] = "\033[5n";
 	int tty = r->tty[0] >= 0 ? r->tty[0] : r->tty[1] >= 0 ? r->tty[1] : r->tty[2];
 	struct termios was, raw;
-	size_t matched = 0;
 
 	/* In the background a read would stop us; there the shell reads the terminal anyway. */
 	if (tty < 0 || (fcntl(tty, F_GETFL) & O_ACCMODE) != O_RDWR || tcgetpgrp(tty) != getpgrp() ||
@@ -203,14 +231,7 @@ static void drain_answers(struct oc_relay *r)
 	cfmakeraw(&raw);
 	tcsetattr(tty, TCSADRAIN, &raw);
 	if (oc_write_all(tty, question, sizeof question - 1) == 0)
-		for (int left_ms = 1000; left_ms > 0 && matched < sizeof answer - 1; left_ms -= 10) {
-			struct pollfd p = {.fd = tty, .events = POLLIN};
-			char c;
-			while (matched < sizeof answer - 1 && poll(&p, 1, 0) > 0 && read(tty, &c, 1) == 1)
-				matched = c == answer[matched] ? matched + 1 : c == answer[0];
-			if (matched < sizeof answer - 1)
-				poll(&p, 1, 10);
-		}
+		read_answers(tty);
 	tcflush(tty, TCIFLUSH);
 	tcsetattr(tty, TCSADRAIN, &was);
 }

@@ -265,6 +265,8 @@ static void on_message(struct run *r)
 	if (n <= 0) {
 		close(r->sock);
 		r->sock = -1;
+	} else if (m.type == OC_MSG_ERROR) {
+		r->res->error = m.err;
 	} else if (m.type == OC_MSG_EXIT) {
 		r->reported = true;
 		r->wait_status = m.value;
