@@ -83,8 +83,12 @@ int oc_vfail(struct oc_err *err, int errnum, const char *fmt, va_list ap)
 	size_t len = format(text, sizeof(text), fmt, ap), tail_len = 0;
 
 	if (errnum != 0) {
+#ifdef __GLIBC__
 		/* Not strerror(3): that one looks for a locale's translation. */
 		const char *desc = strerrordesc_np(errnum);
+#else
+		const char *desc = strerror(errnum);
+#endif
 		int n = desc ? snprintf(tail, sizeof(tail), ": %s", desc)
 			     : snprintf(tail, sizeof(tail), ": error %d", errnum);
 		tail_len = n < 0 ? 0 : strnlen(tail, sizeof(tail));
@@ -215,4 +219,33 @@ void oc_err_print(const struct oc_err *err, const char *program, int fd)
 		line_write(&l, fd);
 	}
 	errno = saved;
+}
+
+const char *oc_errno_name(int errnum)
+{
+#define NAME(e) {e, #e}
+	static const struct {
+		int number;
+		const char *name;
+	} names[] = {
+		NAME(EPERM),	   NAME(ENOENT),       NAME(ESRCH),	   NAME(EINTR),	       NAME(EIO),
+		NAME(ENXIO),	   NAME(E2BIG),	       NAME(ENOEXEC),	   NAME(EBADF),	       NAME(ECHILD),
+		NAME(EAGAIN),	   NAME(ENOMEM),       NAME(EACCES),	   NAME(EFAULT),       NAME(ENOTBLK),
+		NAME(EBUSY),	   NAME(EEXIST),       NAME(EXDEV),	   NAME(ENODEV),       NAME(ENOTDIR),
+		NAME(EISDIR),	   NAME(EINVAL),       NAME(ENFILE),	   NAME(EMFILE),       NAME(ENOTTY),
+		NAME(ETXTBSY),	   NAME(EFBIG),	       NAME(ENOSPC),	   NAME(ESPIPE),       NAME(EROFS),
+		NAME(EMLINK),	   NAME(EPIPE),	       NAME(ERANGE),	   NAME(EDEADLK),      NAME(ENAMETOOLONG),
+		NAME(ENOSYS),	   NAME(ENOTEMPTY),    NAME(ELOOP),	   NAME(ENODATA),      NAME(EPROTO),
+		NAME(EOVERFLOW),   NAME(EUSERS),       NAME(ENOTSOCK),	   NAME(EMSGSIZE),     NAME(EPROTONOSUPPORT),
+		NAME(ESOCKTNOSUPPORT), NAME(EOPNOTSUPP), NAME(EAFNOSUPPORT), NAME(EADDRINUSE), NAME(EADDRNOTAVAIL),
+		NAME(ENETDOWN),	   NAME(ENETUNREACH),  NAME(ECONNABORTED), NAME(ECONNRESET),   NAME(ENOBUFS),
+		NAME(EISCONN),	   NAME(ENOTCONN),     NAME(ETIMEDOUT),	   NAME(ECONNREFUSED), NAME(EHOSTUNREACH),
+		NAME(EALREADY),	   NAME(EINPROGRESS),  NAME(ESTALE),	   NAME(EDQUOT),       NAME(ECANCELED),
+		NAME(ENOKEY),	   NAME(EKEYEXPIRED),  NAME(EKEYREVOKED),
+	};
+#undef NAME
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (names[i].number == errnum)
+			return names[i].name;
+	return "?";
 }

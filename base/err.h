@@ -11,6 +11,13 @@
 
 #include <stdarg.h>
 
+/* glibc gives resources of limits a type of their own; musl does not. */
+#ifdef __GLIBC__
+#define OC_RLIMIT(resource) ((__rlimit_resource_t)(resource))
+#else
+#define OC_RLIMIT(resource) (resource)
+#endif
+
 struct oc_err {
 	int errnum;	/* errno of the cause, 0 if there is none */
 	char step[32];	/* the layer or step that failed, "" if none: "landlock", "config", ... */
@@ -39,5 +46,8 @@ int oc_err_step(struct oc_err *err, const char *step);
  * control bytes and bytes that are not UTF-8 escaped (\xHH): a message may quote hostile input.
  */
 void oc_err_print(const struct oc_err *err, const char *program, int fd);
+
+/* "EPERM"; "?" for a number that system calls on files, processes and sockets do not give. */
+const char *oc_errno_name(int errnum);
 
 #endif

@@ -5,4 +5,5 @@ libocbase_a_SOURCES = \
 	base/err.c base/err.h \
 	base/fd.c base/fd.h \
 	base/json.h base/json_read.c base/json_write.c \
+	base/sha256.c base/sha256.h \
 	base/utf8.c base/utf8.h

@@ -12,7 +12,7 @@ die() {
 	exit 1
 }
 
-build_packages='autoconf automake gcc libc6-dev make pkg-config libmd-dev libseccomp-dev libcmocka-dev'
+build_packages='autoconf automake gcc libc6-dev libc-ares-dev make pkg-config libmd-dev libseccomp-dev libcmocka-dev'
 check_packages="$build_packages
 	bats clang clang-tidy expect gdb git jq libclang-rt-14-dev mandoc nodejs procps python3 shellcheck strace
 	util-linux xz-utils"

@@ -4,6 +4,7 @@ seccompprofiledir = $(pkgdatadir)/seccomp
 dist_seccompprofile_DATA = \
 	profiles/seccomp/build.json \
 	profiles/seccomp/default.json \
+	profiles/seccomp/egress.json \
 	profiles/seccomp/floor.json \
 	profiles/seccomp/init.json \
 	profiles/seccomp/strict.json

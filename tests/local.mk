@@ -16,10 +16,12 @@ BATS_TESTS += \
 
 noinst_HEADERS += tests/unit/cm.h
 include $(top_srcdir)/tests/unit/base.mk
+include $(top_srcdir)/tests/unit/broker.mk
 include $(top_srcdir)/tests/unit/delegate.mk
 include $(top_srcdir)/tests/unit/guard.mk
 include $(top_srcdir)/tests/unit/plan.mk
 include $(top_srcdir)/tests/unit/profiles.mk
+include $(top_srcdir)/tests/attack/local.mk
 
 RUN_TESTS = $(top_srcdir)/tests/lib/run-tests --srcdir $(top_srcdir) --builddir $(top_builddir)
 USER_TESTS = $(UNIT_TESTS) $(BATS_TESTS) $(ATTACK_TESTS)
@@ -81,7 +83,7 @@ fuzz: $(BUILT_SOURCES)
 fuzz-smoke: $(BUILT_SOURCES)
 	@FUZZ_SECONDS=60; export FUZZ_SECONDS; $(RUN_TESTS) --time-limit 900 tests/fuzz/run-fuzz
 
-clean-local: clean-local-tests
+clean-local: clean-local-tests $(MUSL_CLEAN)
 clean-local-tests:
 	rm -rf tests/log tests/bench/bench$(EXEEXT)
 distclean-local: distclean-local-vm

@@ -3,6 +3,7 @@
  * oc-seccompc - compiles seccomp profiles.
  *
  *   oc-seccompc --emit-c NAME=FILE...   C source of runtime/launch/filters.c, at build time
+ *   oc-seccompc --emit-rows FILE        the same, only the rows of one array: for a program with a filter of its own
  *   oc-seccompc --list FILE             one line per listed call: number, answers, comment
  *   oc-seccompc FILE                    raw struct sock_filter array on standard output; started
  *                                       by the launcher for --seccomp FILE
@@ -46,13 +47,18 @@ static int load(struct oc_arena *a, const char *path, enum oc_seccomp_mode mode,
 	return oc_seccomp_read(a, root, mode, out, err);
 }
 
-static void emit_array(struct oc_buf *b, size_t index, const struct oc_seccomp_program *prog)
+static void emit_rows(struct oc_buf *b, const struct oc_seccomp_program *prog)
 {
-	oc_buf_printf(b, "static const struct sock_filter filter_%zu[] = {\n", index);
 	for (unsigned i = 0; i < prog->count; i++) {
 		const struct sock_filter *f = &prog->insns[i];
 		oc_buf_printf(b, "\t{0x%02x, %u, %u, 0x%08x},\n", f->code, f->jt, f->jf, f->k);
 	}
+}
+
+static void emit_array(struct oc_buf *b, size_t index, const struct oc_seccomp_program *prog)
+{
+	oc_buf_printf(b, "static const struct sock_filter filter_%zu[] = {\n", index);
+	emit_rows(b, prog);
 	oc_buf_puts(b, "};\n\n");
 }
 
@@ -91,6 +97,21 @@ static int emit_c(struct oc_arena *a, char **specs, size_t count, struct oc_err 
 		      "\treturn NULL;\n}\n",
 		      table.data);
 	if (oc_write_all(STDOUT_FILENO, arrays.data, arrays.len) < 0)
+		return oc_fail(err, errno, "cannot write the output");
+	return 0;
+}
+
+static int emit_one(struct oc_arena *a, const char *path, struct oc_err *err)
+{
+	struct oc_seccomp_profile *p;
+	struct oc_seccomp_program prog;
+	oc_auto_buf rows = {0};
+	if (load(a, path, OC_SECCOMP_PEDANTIC, &p, err) < 0)
+		return -1;
+	if (oc_seccomp_compile(a, p, &prog, err) < 0)
+		return oc_err_context(err, "%s", path);
+	emit_rows(&rows, &prog);
+	if (oc_write_all(STDOUT_FILENO, rows.data, rows.len) < 0)
 		return oc_fail(err, errno, "cannot write the output");
 	return 0;
 }
@@ -169,6 +190,8 @@ int main(int argc, char **argv)
 	int r;
 	if (argc >= 3 && strcmp(argv[1], "--emit-c") == 0)
 		r = emit_c(&arena, argv + 2, (size_t)argc - 2, &err);
+	else if (argc == 3 && strcmp(argv[1], "--emit-rows") == 0)
+		r = emit_one(&arena, argv[2], &err);
 	else if (argc == 3 && strcmp(argv[1], "--list") == 0)
 		r = list(&arena, argv[2], &err);
 	else if (argc == 3 && strcmp(argv[1], "--") == 0)
@@ -177,7 +200,7 @@ int main(int argc, char **argv)
 		r = compile_file(&arena, argv[1], &err);
 	else
 		r = oc_fail(&err, 0,
-			    "usage: oc-seccompc [--] FILE | --list FILE | --emit-c NAME=FILE...");
+			    "usage: oc-seccompc [--] FILE | --list FILE | --emit-rows FILE | --emit-c NAME=FILE...");
 	if (r < 0)
 		oc_err_print(&err, PROGRAM, STDERR_FILENO);
 	return r < 0 ? FAILED : 0;

@@ -116,7 +116,7 @@ static void sweep_dead(struct oc_cgroup *cg, int list)
 
 	if (dir < 0)
 		return;
-	while ((n = getdents64(dir, buf, sizeof buf)) > 0) {
+	while ((n = getdents64(dir, (void *)buf, sizeof buf)) > 0) {
 		for (ssize_t off = 0; off < n;) {
 			struct dirent64 *d = (struct dirent64 *)(void *)(buf + off);
 			int pid = 0;
@@ -124,9 +124,13 @@ static void sweep_dead(struct oc_cgroup *cg, int list)
 			if (d->d_type != DT_DIR || sscanf(d->d_name, "oc-sandbox-%d-", &pid) != 1 ||
 			    pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH)
 				continue;
+			char inner[2 * sizeof d->d_name + 2]; /* see pin() */
+			snprintf(inner, sizeof inner, "%s/%s", d->d_name, d->d_name);
 			for (int i = 0; i < OC_CG_COUNT; i++)
-				if (cg->parent[i] >= 0) /* EBUSY: something still lives in it */
+				if (cg->parent[i] >= 0) { /* EBUSY: something still lives in it */
+					unlinkat(cg->parent[i], inner, AT_REMOVEDIR);
 					unlinkat(cg->parent[i], d->d_name, AT_REMOVEDIR);
+				}
 		}
 	}
 }
@@ -331,8 +335,8 @@ static void keep_better(struct place *best, int *dir, unsigned mask, bool settle
 	*best = (struct place){.dir = oc_steal_fd(dir), .mask = mask, .settled = settled};
 }
 
-/* From our own group upwards, the first that may be written and hands on the most. */
-static void look_up(const char *own, bool may_settle, struct place *best)
+/* From our own group upwards, the first that may be written and hands on the most; or the first that hands on anything. */
+static void look_up(const char *own, bool nearest, bool may_settle, struct place *best)
 {
 	char path[4096];
 
@@ -346,7 +350,7 @@ static void look_up(const char *own, bool may_settle, struct place *best)
 			if (!mask && first && (may_settle || is_delegated(dir, path)))
 				settled = (mask = settle(dir)) != 0;
 			keep_better(best, &dir, mask, settled);
-			if (settled)
+			if (settled || (nearest && best->dir >= 0))
 				return;
 		}
 		char *slash = strrchr(path, '/');
@@ -406,15 +410,23 @@ static int find_parent_v2(struct oc_cgroup *cg, char *own, size_t size, struct o
 	struct place best = {.dir = -1};
 	struct oc_err why = {0};
 
-	look_up(own, false, &best);
+	/*
+	 * The nearest: further up our caller's own limits would not hold for the sandbox.  What it lacks its ancestors may
+	 * have and not hand on yet.
+	 */
+	look_up(own, true, false, &best);
 	if (best.mask != OC_CG_ALL && !best.settled && (best.dir >= 0 || geteuid() == 0)) {
 		switch_on(own);
-		look_up(own, false, &best);
+		look_up(own, false, false, &best);
 	}
 	if (best.dir < 0)
-		look_up(own, true, &best);
-	if (best.dir < 0 && geteuid() != 0 && ask_manager(cg, own, size, &why) == 0)
-		look_up(own, true, &best);
+		look_up(own, false, true, &best);
+	if (best.dir < 0 && geteuid() != 0 && ask_manager(cg, own, size, &why) == 0) {
+		look_up(own, false, true, &best);
+		/* The scope goes as a whole; going back first would cost a grace period of RCU, as each move does. */
+		cg->delegated = best.settled;
+		best.settled = false;
+	}
 	if (best.dir < 0) {
 		oc_fail(err, 0, "no cgroup above %s may be written and hands on memory, pids or cpu%s%s", *own ? own : "/",
 			why.msg[0] ? "; " : "", why.msg);
@@ -422,6 +434,7 @@ static int find_parent_v2(struct oc_cgroup *cg, char *own, size_t size, struct o
 	}
 	cg->parent[0] = best.dir;
 	cg->settled = best.settled;
+	cg->delegated |= best.settled;
 	cg->missing = OC_CG_ALL & ~best.mask;
 	return 0;
 }
@@ -452,6 +465,31 @@ static int limits_v2(struct oc_cgroup *cg, const struct oc_plan *plan, struct oc
 	return 0;
 }
 
+/*
+ * Outside of what it has delegated, systemd takes a controller back as soon as no unit of its own needs it, and our limit goes
+ * with it (seen: cpu, systemd 252, when a unit with CPUQuota ends).  The kernel refuses that while a group below hands the
+ * controller on: so the leaf is made in a group that does nothing else.
+ */
+static int pin(struct oc_cgroup *cg, struct oc_err *err)
+{
+	char words[32] = "";
+
+	for (int n = 0; n < OC_CG_COUNT; n++)
+		if (!(cg->missing & OC_CG_BIT(order[n]))) {
+			size_t len = strlen(words);
+			snprintf(words + len, sizeof words - len, "%s+%s", len ? " " : "", controller[order[n]]);
+		}
+	cg->parent[1] = oc_steal_fd(&cg->parent[0]);
+	if (make_leaf(cg, 1, err) < 0)
+		return -1;
+	cg->parent[0] = oc_steal_fd(&cg->leaf[1]);
+	if (oc_write_file_at(cg->parent[0], "cgroup.subtree_control", words) == 0)
+		return 0;
+	/* Taken back since we have looked. */
+	hand_on(cg->parent[1]);
+	return write_value(cg->parent[0], "cgroup.subtree_control", words, err);
+}
+
 static int create_v2(struct oc_cgroup *cg, const struct oc_plan *plan, char *self, struct oc_err *err)
 {
 	char own[3072];
@@ -459,7 +497,7 @@ static int create_v2(struct oc_cgroup *cg, const struct oc_plan *plan, char *sel
 	if (own_v2(self, own, sizeof own, err) < 0 || find_parent_v2(cg, own, sizeof own, err) < 0)
 		return -1;
 	sweep_dead(cg, 0);
-	if (make_leaf(cg, 0, err) < 0)
+	if ((!cg->delegated && pin(cg, err) < 0) || make_leaf(cg, 0, err) < 0)
 		return -1;
 	cg->kind = OC_CGROUP_V2;
 	snprintf(cg->detail, sizeof cg->detail, "v2:");
@@ -470,6 +508,13 @@ static int create_v2(struct oc_cgroup *cg, const struct oc_plan *plan, char *sel
 				 controller[order[n]]);
 		}
 	return limits_v2(cg, plan, err);
+}
+
+bool oc_cgroup_unified(void)
+{
+	struct statfs fs;
+
+	return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
 int oc_cgroup_create(struct oc_cgroup *cg, const struct oc_plan *plan, struct oc_err *err)

@@ -22,9 +22,14 @@ enum { OC_CG_PIDS, OC_CG_MEMORY, OC_CG_CPU, OC_CG_COUNT }; /* leaves are made in
 struct oc_cgroup {
 	enum oc_cgroup_kind kind;
 	unsigned missing; /* v2: OC_CG_BIT of the controllers that nobody hands to us, so that their limits are not set */
+	bool delegated;	  /* v2: parent[0] is a group that systemd has handed to us alone */
 	bool settled;	  /* v2: we sit in a sub-group of parent[0] that we made, and go back when the leaf is removed */
 	char name[64];		 /* of the leaf */
-	int parent[OC_CG_COUNT]; /* directory that holds the leaf; v2 uses the first only; -1: none */
+	/*
+	 * The directory that holds the leaf; -1: none.  v2: the first only, or where it is not delegated the second, and the
+	 * first is a group in it of the leaf's name.
+	 */
+	int parent[OC_CG_COUNT];
 	int leaf[OC_CG_COUNT];
 	int tasks[OC_CG_COUNT]; /* v1: opened for writing, to be used by the child */
 	char detail[96];
@@ -37,6 +42,8 @@ struct oc_cgroup_usage {
 
 void oc_cgroup_init(struct oc_cgroup *cg);
 const char *oc_cgroup_controller(int i);
+/* Whether the host is all v2. */
+bool oc_cgroup_unified(void);
 /* Make the leaf with the plan's limits, but for those of cg->missing.  On error nothing is left behind and cg->kind is OC_CGROUP_NONE. */
 int oc_cgroup_create(struct oc_cgroup *cg, const struct oc_plan *plan, struct oc_err *err);
 void oc_cgroup_usage(const struct oc_cgroup *cg, struct oc_cgroup_usage *u);

@@ -3,7 +3,8 @@
  * child - the far side of clone3, as a list.
  *
  * The order is the argument:
- *   ids before mounts (what is made belongs to the payload's id), cgroup before anything that costs memory,
+ *   ids before mounts (what is made belongs to the payload's id), the cgroup before the first byte of the payload and as
+ *   late as that (on v1 the monitor makes it meanwhile), its namespace after it and before the capabilities go,
  *   mounts before Landlock (a Landlocked task cannot mount), /proc before the old root goes (the kernel wants to see
  *   a full /proc to grant a new one), securebits before the capabilities that permit setting them, no_new_privs before
  *   Landlock and seccomp (they need it), the filter last of all.
@@ -43,6 +44,16 @@ void oc_child_detail(struct oc_child *c, enum oc_layer layer, const char *text)
 	c->detail[layer][n] = '\0';
 }
 
+void oc_child_detail_add(struct oc_child *c, enum oc_layer layer, const char *text)
+{
+	size_t have = strlen(c->detail[layer]), n = strlen(text), room = sizeof c->detail[layer] - 1 - have;
+
+	if (n > room)
+		n = room;
+	memcpy(c->detail[layer] + have, text, n);
+	c->detail[layer][have + n] = '\0';
+}
+
 int oc_child_step(struct oc_child *c, enum oc_layer layer, oc_step_fn fn)
 {
 	const struct oc_layer_info *info = oc_layer_info(layer);
@@ -73,6 +84,14 @@ int oc_step_cgroup_join(struct oc_child *c, struct oc_err *err)
 	 * "0" to `tasks` moves only the writing thread, for which the kernel (since 5.17) does not take the
 	 * lock that makes a write to cgroup.procs wait for an RCU grace period.  We are a single thread here.
 	 */
+	if (c->late_cgroup) {
+		struct oc_msg m;
+		int fds[OC_MSG_FDS];
+		if (oc_msg_recv_fds(c->status_fd, &m, fds) <= 0 || m.type != OC_MSG_CGROUP)
+			_exit(125); /* the monitor failed or died, it has the reason */
+		for (int i = 0; i < OC_MSG_FDS && fds[i] >= 0; i++)
+			c->cgroup_tasks_fd[c->cgroup_tasks_count++] = fds[i];
+	}
 	for (int i = 0; i < c->cgroup_tasks_count; i++)
 		if (write(c->cgroup_tasks_fd[i], "0", 1) != 1)
 			return oc_fail(err, errno, "cannot join the cgroup");
@@ -112,8 +131,6 @@ int oc_step_tty(struct oc_child *c, struct oc_err *err)
 static int set_up(struct oc_child *c)
 {
 	if (oc_child_step(c, OC_LAYER_USER, oc_step_ids) < 0 ||
-	    oc_child_step(c, OC_LAYER_CGROUP, oc_step_cgroup_join) < 0 ||
-	    oc_child_step(c, OC_LAYER_CGROUP_NS, oc_step_cgroup_ns) < 0 ||
 	    oc_child_step(c, OC_LAYER_UTS, oc_step_hostname) < 0 ||
 	    oc_child_step(c, OC_LAYER_NET, oc_step_loopback) < 0 ||
 	    oc_child_step(c, OC_LAYER_MOUNT, oc_step_propagation) < 0 ||
@@ -123,6 +140,8 @@ static int set_up(struct oc_child *c)
 	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_pivot) < 0 ||
 	    oc_child_step(c, OC_LAYER_DEV, oc_step_tty) < 0 ||
 	    oc_child_step(c, OC_LAYER_KEYRING, oc_step_keyring) < 0 ||
+	    oc_child_step(c, OC_LAYER_CGROUP, oc_step_cgroup_join) < 0 ||
+	    oc_child_step(c, OC_LAYER_CGROUP_NS, oc_step_cgroup_ns) < 0 ||
 	    oc_child_step(c, OC_LAYER_LANDLOCK, oc_step_ruleset) < 0 ||
 	    oc_child_step(c, OC_LAYER_SECUREBITS, oc_step_securebits) < 0 ||
 	    oc_child_step(c, OC_LAYER_CAPS, oc_step_caps) < 0 ||

@@ -35,6 +35,7 @@ struct oc_child {
 	struct oc_child_mount *mounts; /* plan->mount_count rows */
 	int cgroup_tasks_fd[8];	       /* v1: "tasks" of each leaf, opened by the parent */
 	int cgroup_tasks_count;
+	bool late_cgroup;    /* v1, root: the monitor makes the cgroups meanwhile and sends their tasks files */
 	bool join_cgroup_ns; /* unshare it after the join (v1); on v2 clone3 did it */
 
 	const struct sock_filter *filter; /* of the payload */
@@ -55,6 +56,8 @@ struct oc_child {
 
 	/* filled by the child */
 	int root_fd;
+	int parent_fd;	       /* directory that held the target of an earlier row, or -1 */
+	const char *parent_of; /* that target */
 	dev_t own_dev[16]; /* file systems that we made: mount points may be created there */
 	unsigned own_dev_count;
 	int null_fd; /* the host's /dev/null, checked */
@@ -84,6 +87,8 @@ int oc_child_step(struct oc_child *c, enum oc_layer layer, oc_step_fn fn);
 /* Decimal digits of n, without stdio: the far side of clone3 formats with this. Returns a place in buf. */
 const char *oc_digits(char buf[24], uint64_t n);
 void oc_child_detail(struct oc_child *c, enum oc_layer layer, const char *text);
+/* Append to it. */
+void oc_child_detail_add(struct oc_child *c, enum oc_layer layer, const char *text);
 
 /* The steps, in the order in which oc_child_main calls them. */
 int oc_step_ids(struct oc_child *c, struct oc_err *err);
@@ -112,7 +117,8 @@ int oc_step_seccomp(struct oc_child *c, struct oc_err *err);
 
 /* Rows with a layer of their own: c->row is mounted on c->point_fd. */
 int oc_step_dev(struct oc_child *c, struct oc_err *err);
-int oc_step_proc(struct oc_child *c, struct oc_err *err);
+int oc_step_proc_make(struct oc_child *c, struct oc_err *err);
+int oc_step_proc_attach(struct oc_child *c, struct oc_err *err);
 /* Detached clone of the host's /dev/null, checked to be that. */
 int oc_dev_clone_null(struct oc_child *c, struct oc_err *err);
 int oc_mount_sysfs(int point_fd, struct oc_err *err);
@@ -133,6 +139,7 @@ enum oc_msg_type {
 	OC_MSG_NOEXEC,	  /* child: the sandbox was made, but the program could not be executed */
 	OC_MSG_EXIT,	  /* init: the payload ended */
 	OC_MSG_GO,	  /* monitor: the id maps are written */
+	OC_MSG_CGROUP,	  /* monitor: the cgroups are made; with their tasks files */
 	OC_MSG_SIGNAL,	  /* monitor: send value to the payload's process group */
 };
 struct oc_msg {
@@ -145,6 +152,10 @@ struct oc_msg {
 };
 /* fd: descriptor to pass along, or -1. */
 int oc_msg_send(int sock, const struct oc_msg *m, int fd);
+/* The same with up to OC_MSG_FDS of them. */
+#define OC_MSG_FDS 4
+int oc_msg_send_fds(int sock, const struct oc_msg *m, const int *fds, size_t count);
+ssize_t oc_msg_recv_fds(int sock, struct oc_msg *m, int fds[OC_MSG_FDS]);
 /* Returns the bytes read, 0 at the end, -1 with errno; *fd is -1 if none came. */
 ssize_t oc_msg_recv(int sock, struct oc_msg *m, int *fd);
 

@@ -147,6 +147,8 @@ int oc_step_nested(struct oc_child *c, struct oc_err *err)
 	/* The setting is one of the user namespace that we are in: without our own it would be the host's. */
 	if (!(c->clone_flags & CLONE_NEWUSER))
 		return oc_fail(err, 0, "there is no user namespace of our own to lock");
+	if (c->proc_fd < 0)
+		return oc_fail(err, 0, "there is no /proc to lock nested namespaces with");
 	oc_auto_close fd = oc_openat2(c->proc_fd, "sys/user/max_user_namespaces", O_WRONLY, 0,
 				      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 
@@ -243,14 +245,17 @@ int oc_step_rlimits(struct oc_child *c, struct oc_err *err)
 		const struct oc_ulimit *u = &c->plan->ulimits[i];
 		struct rlimit now, want = {.rlim_cur = u->soft, .rlim_max = u->hard};
 
-		if (getrlimit((__rlimit_resource_t)u->resource, &now) < 0)
+		if (getrlimit(OC_RLIMIT(u->resource), &now) < 0)
 			return oc_fail(err, errno, "cannot read the limit %s", u->name);
+		/* 0 stops core files, but not a handler that core_pattern pipes them to on the host; 1 stops both (core(5)). */
+		if (u->resource == RLIMIT_CORE && want.rlim_max == 0)
+			want.rlim_cur = want.rlim_max = 1;
 		/* A lower limit of the caller's stays: we never raise one. */
 		if (want.rlim_max > now.rlim_max)
 			want.rlim_max = now.rlim_max;
 		if (want.rlim_cur > want.rlim_max)
 			want.rlim_cur = want.rlim_max;
-		if (setrlimit((__rlimit_resource_t)u->resource, &want) < 0)
+		if (setrlimit(OC_RLIMIT(u->resource), &want) < 0)
 			return oc_fail(err, errno, "cannot set the limit %s", u->name);
 	}
 	if (c->nproc_limit > 0) {

@@ -2,8 +2,9 @@
 /*
  * delegate - see delegate.h.
  *
- * The format is the one of the D-Bus specification: a header of 16 fixed bytes and an array of fields, filled up to 8, then
- * the body.  Peer to peer there is no Hello, and the manager sends its signals unasked.
+ * The format is the one of the D-Bus specification: a header of 16 fixed bytes and an array of
+ * fields, filled up to 8, then the body.  Peer to peer there is no Hello, and the manager sends its
+ * signals unasked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +22,19 @@
 #include "base/fd.h"
 #include "runtime/launch/delegate.h"
 
-#define SERIAL 1u
+#define SERIAL	1u
 #define TICK_MS 20 /* between two looks at /proc/self/cgroup */
 
 enum { TYPE_CALL = 1, TYPE_RETURN, TYPE_ERROR, TYPE_SIGNAL };
-enum { FIELD_PATH = 1, FIELD_INTERFACE, FIELD_MEMBER, FIELD_ERROR_NAME, FIELD_REPLY_SERIAL, FIELD_DESTINATION, FIELD_SIGNATURE = 8 };
+enum {
+	FIELD_PATH = 1,
+	FIELD_INTERFACE,
+	FIELD_MEMBER,
+	FIELD_ERROR_NAME,
+	FIELD_REPLY_SERIAL,
+	FIELD_DESTINATION,
+	FIELD_SIGNATURE = 8
+};
 
 static char byte_order(void)
 {
@@ -136,7 +145,8 @@ size_t oc_delegate_request(unsigned char *out, size_t size, const char *unit)
 	at = begin_array(&w, &start);
 	put_property(&w, "Description", "s");
 	put_string(&w, "oc-sandbox");
-	/* 0 is the sender, as the kernel names it: our own number means another process to a manager in another pid namespace. */
+	/* 0 is the sender, as the kernel names it: our own number means another process to a
+	 * manager in another pid namespace. */
 	put_property(&w, "PIDs", "au");
 	put_u32(&w, sizeof(uint32_t));
 	put_u32(&w, 0);
@@ -216,7 +226,8 @@ size_t oc_delegate_size(const unsigned char *head)
 	memcpy(&body, head + 4, 4);
 	memcpy(&fields, head + 12, 4);
 	/* The limits of the specification: 64 MB for an array, 128 MB for a message. */
-	if (head[0] != (unsigned char)byte_order() || head[3] != 1 || fields > 1u << 26 || body > 1u << 27)
+	if (head[0] != (unsigned char)byte_order() || head[3] != 1 || fields > 1u << 26 ||
+	    body > 1u << 27)
 		return 0;
 	return OC_DELEGATE_HEAD + ((size_t)fields + 7) / 8 * 8 + body;
 }
@@ -226,7 +237,8 @@ struct fields {
 	uint32_t reply_serial;
 };
 
-/* A field of a type that we do not know ends the reading: what matters to us stands in plain types. */
+/* A field of a type that we do not know ends the reading: what matters to us stands in plain types.
+ */
 static void read_fields(struct reader *r, struct fields *f)
 {
 	while (!r->bad && r->at < r->len) {
@@ -257,7 +269,8 @@ static void read_fields(struct reader *r, struct fields *f)
 	}
 }
 
-enum oc_delegate_answer oc_delegate_parse(const unsigned char *msg, size_t len, const char *unit, char *text, size_t text_size)
+enum oc_delegate_answer oc_delegate_parse(const unsigned char *msg, size_t len, const char *unit,
+					  char *text, size_t text_size)
 {
 	struct fields f = {.member = "", .error = "", .signature = ""};
 	uint32_t fields_len;
@@ -271,7 +284,8 @@ enum oc_delegate_answer oc_delegate_parse(const unsigned char *msg, size_t len, 
 	if (r.bad)
 		return OC_DELEGATE_BROKEN;
 	/* Alignment counts from the start of the body, which is a multiple of 8. */
-	r = (struct reader){.p = msg, .len = len, .at = OC_DELEGATE_HEAD + ((size_t)fields_len + 7) / 8 * 8};
+	r = (struct reader){
+		.p = msg, .len = len, .at = OC_DELEGATE_HEAD + ((size_t)fields_len + 7) / 8 * 8};
 
 	if (msg[1] == TYPE_RETURN && f.reply_serial == SERIAL)
 		return OC_DELEGATE_ACCEPTED;
@@ -280,7 +294,8 @@ enum oc_delegate_answer oc_delegate_parse(const unsigned char *msg, size_t len, 
 		snprintf(text, text_size, "%s%s%s", f.error, *say ? ": " : "", say);
 		return OC_DELEGATE_REFUSED;
 	}
-	if (msg[1] == TYPE_SIGNAL && strcmp(f.member, "JobRemoved") == 0 && strcmp(f.signature, "uoss") == 0) {
+	if (msg[1] == TYPE_SIGNAL && strcmp(f.member, "JobRemoved") == 0 &&
+	    strcmp(f.signature, "uoss") == 0) {
 		get_u32(&r);
 		get_string(&r);
 		const char *name = get_string(&r), *result = get_string(&r);
@@ -343,7 +358,8 @@ static int connect_to(const char *path, int64_t deadline, struct oc_err *err)
 		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	}
 	/* The name comes from the environment: do not ask a stranger to move us. */
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || (peer.uid != geteuid() && peer.uid != 0))
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
+	    (peer.uid != geteuid() && peer.uid != 0))
 		return oc_fail(err, EPERM, "%s belongs to another user", path);
 	return oc_steal_fd(&fd);
 }
@@ -356,7 +372,8 @@ static int send_all(int fd, const void *data, size_t len, int64_t deadline, stru
 			p += n;
 			len -= (size_t)n;
 		} else if (errno == EAGAIN) {
-			if (!wait_for(fd, POLLOUT, deadline, OC_DELEGATE_MS) && now_ms() >= deadline)
+			if (!wait_for(fd, POLLOUT, deadline, OC_DELEGATE_MS) &&
+			    now_ms() >= deadline)
 				return late(err);
 		} else if (errno != EINTR) {
 			return oc_fail(err, errno, "cannot write to the systemd user manager");
@@ -365,8 +382,10 @@ static int send_all(int fd, const void *data, size_t len, int64_t deadline, stru
 	return 0;
 }
 
-/* Like read(2) within the time, and its 0 is an error too.  With ticked: sets it and returns -1 when nothing came for max ms. */
-static ssize_t receive(int fd, void *buf, size_t size, int64_t deadline, int64_t max, bool *ticked, struct oc_err *err)
+/* Like read(2) within the time, and its 0 is an error too.  With ticked: sets it and returns -1
+ * when nothing came for max ms. */
+static ssize_t receive(int fd, void *buf, size_t size, int64_t deadline, int64_t max, bool *ticked,
+		       struct oc_err *err)
 {
 	for (;;) {
 		ssize_t n = recv(fd, buf, size, 0);
@@ -403,7 +422,8 @@ static int authenticate(int fd, int64_t deadline, struct oc_err *err)
 	/* Byte by byte: what follows the line is for somebody else. */
 	while (got < 2 || memcmp(line + got - 2, "\r\n", 2) != 0) {
 		if (got == sizeof line)
-			return oc_fail(err, EPROTO, "the systemd user manager does not speak D-Bus");
+			return oc_fail(err, EPROTO,
+				       "the systemd user manager does not speak D-Bus");
 		if (receive(fd, line + got, 1, deadline, OC_DELEGATE_MS, NULL, err) < 0)
 			return -1;
 		got++;
@@ -436,7 +456,8 @@ static int await(int fd, const char *unit, int64_t deadline, struct oc_err *err)
 
 	for (;;) {
 		bool ticked = false;
-		ssize_t n = receive(fd, buf + have, sizeof buf - have, deadline, TICK_MS, &ticked, err);
+		ssize_t n =
+			receive(fd, buf + have, sizeof buf - have, deadline, TICK_MS, &ticked, err);
 		if (n < 0 && !ticked)
 			return -1;
 		have += n > 0 ? (size_t)n : 0;
@@ -444,7 +465,8 @@ static int await(int fd, const char *unit, int64_t deadline, struct oc_err *err)
 			if (skip == 0 && have < OC_DELEGATE_HEAD)
 				break;
 			if (skip == 0 && !(size = oc_delegate_size(buf)))
-				return oc_fail(err, EPROTO, "the systemd user manager does not speak D-Bus");
+				return oc_fail(err, EPROTO,
+					       "the systemd user manager does not speak D-Bus");
 			/* Signals about other units can be of any size; the answer to us fits. */
 			if (skip == 0 && size > sizeof buf)
 				skip = size;
@@ -455,9 +477,14 @@ static int await(int fd, const char *unit, int64_t deadline, struct oc_err *err)
 				case OC_DELEGATE_DONE:
 					return 0;
 				case OC_DELEGATE_REFUSED:
-					return oc_fail(err, 0, "the systemd user manager gives no scope: %s", text);
+					return oc_fail(
+						err, 0,
+						"the systemd user manager gives no scope: %s",
+						text);
 				case OC_DELEGATE_BROKEN:
-					return oc_fail(err, EPROTO, "the systemd user manager does not speak D-Bus");
+					return oc_fail(
+						err, EPROTO,
+						"the systemd user manager does not speak D-Bus");
 				case OC_DELEGATE_OTHER:
 				case OC_DELEGATE_ACCEPTED:
 					break;
@@ -484,7 +511,8 @@ int oc_delegate_scope_at(const char *path, const char *unit, int limit_ms, struc
 	if (len == 0)
 		return oc_fail(err, ENAMETOOLONG, "unit %s", unit);
 	oc_auto_close fd = connect_to(path, deadline, err);
-	if (fd < 0 || authenticate(fd, deadline, err) < 0 || send_all(fd, request, len, deadline, err) < 0)
+	if (fd < 0 || authenticate(fd, deadline, err) < 0 ||
+	    send_all(fd, request, len, deadline, err) < 0)
 		return -1;
 	return await(fd, unit, deadline, err);
 }
@@ -498,7 +526,8 @@ int oc_delegate_scope(const char *unit, struct oc_err *err)
 	if (dir && *dir == '/')
 		n = snprintf(path, sizeof path, "%s/systemd/private", dir);
 	else /* su and sudo do not set it, and a manager that lingers is there all the same */
-		n = snprintf(path, sizeof path, "/run/user/%u/systemd/private", (unsigned)geteuid());
+		n = snprintf(path, sizeof path, "/run/user/%u/systemd/private",
+			     (unsigned)geteuid());
 	if (n < 0 || (size_t)n >= sizeof path)
 		return oc_fail(err, ENAMETOOLONG, "XDG_RUNTIME_DIR");
 	return oc_delegate_scope_at(path, unit, OC_DELEGATE_MS, err);

@@ -155,14 +155,11 @@ static void limit_shared_memory(struct oc_child *c)
 				      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		oc_child_detail(c, OC_LAYER_CGROUP,
-				"stand-ins: RLIMIT_NPROC, RLIMIT_DATA, affinity, sampling; "
-				"not System V shared memory");
+		oc_child_detail_add(c, OC_LAYER_CGROUP, "; not SysV shm");
 }
 
-int oc_step_proc(struct oc_child *c, struct oc_err *err)
+int oc_step_proc_make(struct oc_child *c, struct oc_err *err)
 {
-	int point_fd = c->point_fd;
 	oc_auto_close fs = oc_sys_fsopen("proc");
 
 	if (fs < 0 || oc_sys_fsconfig(fs, FSCONFIG_SET_STRING, "hidepid", "invisible") < 0 ||
@@ -178,16 +175,17 @@ int oc_step_proc(struct oc_child *c, struct oc_err *err)
 		return oc_err_hint(err, "inside a container whose /proc has masked paths the kernel "
 					"refuses this (the container needs an unmasked /proc)");
 	}
-	if (oc_child_step(c, OC_LAYER_NESTED, oc_step_nested) < 0) {
-		*err = c->err;
-		return -1;
-	}
 	if (c->data_limit > 0 && (c->clone_flags & CLONE_NEWIPC))
 		limit_shared_memory(c);
+	return 0;
+}
+
+int oc_step_proc_attach(struct oc_child *c, struct oc_err *err)
+{
 	struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
 	if (oc_sys_mount_setattr(c->proc_fd, "", AT_EMPTY_PATH, &ro) < 0)
 		return oc_fail(err, errno, "cannot make /proc read-only");
-	if (oc_sys_move_mount(c->proc_fd, "", point_fd, "",
+	if (oc_sys_move_mount(c->proc_fd, "", c->point_fd, "",
 			      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return oc_fail(err, errno, "cannot mount /proc");
 	return 0;
@@ -208,15 +206,13 @@ int oc_mount_sysfs(int point_fd, struct oc_err *err)
 }
 
 /*
- * What an unprivileged reader could still learn from or do through them: other people's keys' names, interrupt timing
- * (a side channel on keystrokes), hardware details.  Files that only the host's root may read need no mask: the payload is
- * nobody to the host.
+ * What an unprivileged reader could still learn from them: the names of keys, the timing of interrupts (a side channel on
+ * keystrokes), the hardware of the host; and kcore and timer_list, which only the modes of the files keep from it.
  */
 static const char *const masked[] = {
-	"proc/acpi",	      "proc/asound",	   "proc/bus",		"proc/driver",
-	"proc/interrupts",    "proc/kcore",	   "proc/keys",		"proc/key-users",
-	"proc/latency_stats", "proc/sched_debug",  "proc/scsi",		"proc/softirqs",
-	"proc/timer_list",    "proc/timer_stats",  "proc/tty/driver",	"sys/firmware",
+	"proc/acpi",	      "proc/asound",	    "proc/bus",		"proc/interrupts",
+	"proc/kcore",	      "proc/keys",	    "proc/latency_stats", "proc/sched_debug",
+	"proc/scsi",	      "proc/timer_list",    "proc/timer_stats", "sys/firmware",
 	"sys/kernel/debug",   "sys/kernel/tracing", "sys/fs/cgroup",	"sys/fs/bpf",
 	"sys/kernel/security", "sys/devices/virtual/powercap", "sys/devices/virtual/dmi",
 };

@@ -22,6 +22,8 @@ static int janitor_main(void *arg)
 	while (poll(&p, 1, -1) != 1)
 		;
 	/* From here on nobody else uses this memory. */
+	if (j->released)
+		_exit(0);
 	if (j->init_pidfd >= 0) {
 		struct pollfd q = {.fd = j->init_pidfd, .events = POLLIN};
 		oc_sys_pidfd_send_signal(j->init_pidfd, SIGKILL, 0);
@@ -37,7 +39,7 @@ static int janitor_main(void *arg)
 
 void oc_janitor_init(struct oc_janitor *j)
 {
-	*j = (struct oc_janitor){.monitor_pidfd = -1, .init_pidfd = -1};
+	*j = (struct oc_janitor){.monitor_pidfd = -1, .init_pidfd = -1, .hold_fd = -1};
 }
 
 int oc_janitor_start(struct oc_janitor *j, struct oc_err *err)
@@ -71,5 +73,14 @@ void oc_janitor_dismiss(struct oc_janitor *j)
 	}
 	oc_closep(&j->monitor_pidfd);
 	oc_closep(&j->init_pidfd);
-	j->monitor_pidfd = j->init_pidfd = -1;
+	oc_closep(&j->hold_fd);
+	j->monitor_pidfd = j->init_pidfd = j->hold_fd = -1;
+}
+
+void oc_janitor_release(struct oc_janitor *j)
+{
+	if (j->pid > 0)
+		j->released = true;
+	else
+		oc_janitor_dismiss(j);
 }

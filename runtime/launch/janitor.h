@@ -10,6 +10,7 @@
 #ifndef OC_RUNTIME_LAUNCH_JANITOR_H
 #define OC_RUNTIME_LAUNCH_JANITOR_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "runtime/launch/cgroup.h"
@@ -18,6 +19,8 @@ struct oc_janitor {
 	pid_t pid; /* 0: none */
 	int monitor_pidfd;
 	struct oc_cgroup *cgroup;
+	bool released; /* nothing is left to do */
+	int hold_fd;   /* mount namespace of the sandbox, or -1 */
 	int init_pidfd; /* -1: no sandbox yet; written by clone3 itself, so that there is no moment without it */
 	/* Called when everything of the sandbox is dead; must not use the heap (the monitor may have died in malloc). NULL: nothing. */
 	void (*after)(void *ctx);
@@ -26,7 +29,12 @@ struct oc_janitor {
 
 void oc_janitor_init(struct oc_janitor *j);
 int oc_janitor_start(struct oc_janitor *j, struct oc_err *err);
-/* The monitor has cleaned up itself. */
+/* The monitor has cleaned up itself: end it, now. */
 void oc_janitor_dismiss(struct oc_janitor *j);
+/*
+ * The same for a monitor that is about to exit: the janitor ends right after it and takes with it what is left of the shared descriptors, in
+ * particular hold_fd, so that nobody waits for the kernel to take the mounts apart.
+ */
+void oc_janitor_release(struct oc_janitor *j);
 
 #endif

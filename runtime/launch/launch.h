@@ -36,6 +36,11 @@ struct oc_result {
 struct oc_launch_options {
 	int in, out, err;	/* descriptors of the payload; usually 0, 1, 2 */
 	int exec_fd;		/* program to run in place of argv[0] (a sealed memfd), or -1 */
+	/*
+	 * The caller exits as soon as it has reported the result, and has closed its standard streams then: the kernel takes the mounts of the
+	 * sandbox apart after that.  Every process of it is dead before oc_launch_run returns either way.
+	 */
+	bool exits_next;
 	bool die_with_caller;	/* the parent process of the caller is watched; when it ends, so does the sandbox */
 	bool forward_signals;	/* TERM INT HUP QUIT USR1 USR2 of the caller go to the payload */
 	/*

@@ -22,6 +22,7 @@
 #include "runtime/launch/sys.h"
 
 #define IN_ROOT (RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+#define BENEATH (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
 
 int oc_step_propagation(struct oc_child *c, struct oc_err *err)
 {
@@ -120,46 +121,20 @@ static int make_point(const struct oc_child *c, int dir, const char *name, bool 
 	return 0;
 }
 
-/*
- * Descriptor of the target's parent directory, its missing parts made where the file system is ours.
- * *name is the last component.  "/" itself gives the root and an empty name.
- */
-static int open_parent(const struct oc_child *c, const char *target, const char **name,
-		       struct oc_err *err)
+/* Open the directory path (without the leading '/'), making what is missing where the file system is ours. */
+static int walk_parent(const struct oc_child *c, char *path, const char *target, struct oc_err *err)
 {
-	const char *rel = target + 1;
-	const char *slash = strrchr(rel, '/');
-
-	*name = slash ? slash + 1 : rel;
-	if (!slash)
-		return fcntl(c->root_fd, F_DUPFD_CLOEXEC, 3);
-
-	char path[4096];
-	size_t len = (size_t)(slash - rel);
-	if (len >= sizeof path)
-		return oc_fail(err, ENAMETOOLONG, "mount target %s", target);
-	memcpy(path, rel, len);
-	path[len] = '\0';
-	int fd = oc_openat2(c->root_fd, path, O_PATH | O_DIRECTORY, 0, IN_ROOT);
-	if (fd >= 0)
-		return fd;
-	if (errno != ENOENT)
-		return oc_fail(err, errno, "cannot reach the mount target %s", target);
-
-	/* Walk, making what is missing. */
 	oc_auto_close dir = fcntl(c->root_fd, F_DUPFD_CLOEXEC, 3);
+
 	for (char *p = path; dir >= 0;) {
 		char *end = strchr(p, '/');
 		if (end)
 			*end = '\0';
-		int next = oc_openat2(dir, p, O_PATH | O_DIRECTORY, 0,
-				      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+		int next = oc_openat2(dir, p, O_PATH | O_DIRECTORY, 0, BENEATH);
 		if (next < 0 && errno == ENOENT) {
 			if (make_point(c, dir, p, true, 0755, target, err) < 0)
 				return -1;
-			next = oc_openat2(dir, p, O_PATH | O_DIRECTORY, 0,
-					  RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-						  RESOLVE_NO_MAGICLINKS);
+			next = oc_openat2(dir, p, O_PATH | O_DIRECTORY, 0, BENEATH);
 		}
 		if (next < 0)
 			return oc_fail(err, errno, "cannot reach the mount target %s", target);
@@ -172,17 +147,60 @@ static int open_parent(const struct oc_child *c, const char *target, const char 
 	return oc_fail(err, errno, "cannot reach the mount target %s", target);
 }
 
+/*
+ * Descriptor of the target's parent directory, its missing parts made where the file system is ours; *name is the last
+ * component.  It stays ours: the parent of the row before is kept, for neighbours (the files of /etc) come in a row.
+ */
+static int open_parent(struct oc_child *c, const char *target, const char **name, struct oc_err *err)
+{
+	const char *rel = target + 1;
+	const char *slash = strrchr(rel, '/');
+	char path[4096];
+
+	*name = slash ? slash + 1 : rel;
+	if (!slash)
+		return c->root_fd;
+	size_t len = (size_t)(slash - rel);
+	if (len >= sizeof path)
+		return oc_fail(err, ENAMETOOLONG, "mount target %s", target);
+	if (c->parent_fd >= 0 && strncmp(c->parent_of + 1, rel, len + 1) == 0 &&
+	    !strchr(c->parent_of + 1 + len + 1, '/'))
+		return c->parent_fd;
+	memcpy(path, rel, len);
+	path[len] = '\0';
+	int fd = oc_openat2(c->root_fd, path, O_PATH | O_DIRECTORY, 0, IN_ROOT);
+	if (fd < 0 && errno == ENOENT)
+		fd = walk_parent(c, path, target, err);
+	else if (fd < 0)
+		return oc_fail(err, errno, "cannot reach the mount target %s", target);
+	if (fd < 0)
+		return -1;
+	oc_closep(&c->parent_fd);
+	c->parent_fd = fd;
+	c->parent_of = target;
+	return fd;
+}
+
+/* Something was mounted on target: a parent that is kept may lie under it now. */
+static void forget_parent(struct oc_child *c, const char *target)
+{
+	size_t n = strlen(target);
+
+	if (c->parent_fd >= 0 && strncmp(c->parent_of, target, n) == 0 && c->parent_of[n] == '/') {
+		close(c->parent_fd);
+		c->parent_fd = -1;
+	}
+}
+
 /* Descriptor of a mount point of the wanted kind, made if it is missing and the file system is ours. */
-static int open_point(const struct oc_child *c, const char *target, bool is_dir, mode_t mode,
+static int open_point(struct oc_child *c, const char *target, bool is_dir, mode_t mode,
 		      struct oc_err *err)
 {
 	const char *name;
-	oc_auto_close dir = open_parent(c, target, &name, err);
+	int dir = open_parent(c, target, &name, err);
 
 	if (dir < 0)
 		return -1;
-	if (!*name)
-		return oc_steal_fd(&dir);
 	uint64_t flags = O_PATH | O_NOFOLLOW | (is_dir ? (uint64_t)O_DIRECTORY : 0);
 	int fd = oc_openat2(dir, name, flags, 0, IN_ROOT);
 	if (fd < 0 && errno == ENOENT) {
@@ -206,7 +224,7 @@ static int open_point(const struct oc_child *c, const char *target, bool is_dir,
 }
 
 /* Attach a detached mount at the target. */
-static int attach(const struct oc_child *c, int tree, const char *target, bool is_dir, mode_t mode,
+static int attach(struct oc_child *c, int tree, const char *target, bool is_dir, mode_t mode,
 		  struct oc_err *err)
 {
 	oc_auto_close at = open_point(c, target, is_dir, mode, err);
@@ -215,6 +233,7 @@ static int attach(const struct oc_child *c, int tree, const char *target, bool i
 		return -1;
 	if (oc_sys_move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return oc_fail(err, errno, "cannot mount on %s", target);
+	forget_parent(c, target);
 	return 0;
 }
 
@@ -270,15 +289,6 @@ static int bind_row(struct oc_child *c, const struct oc_mount *row, int prepared
 			return oc_fail(err, errno, "cannot look at %s", row->source);
 		is_dir = S_ISDIR(st.st_mode);
 	}
-	if (row->target[1] == '\0') {
-		/* A root file system of the user's: it covers our tmpfs and is what "/" means from here on. */
-		if (oc_sys_move_mount(tree, "", c->root_fd, "",
-				      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-			return oc_fail(err, errno, "cannot mount %s as the root", row->source);
-		close(c->root_fd);
-		c->root_fd = oc_steal_fd(&tree);
-		return 0;
-	}
 	return attach(c, tree, row->target, is_dir, 0755, err);
 }
 
@@ -302,7 +312,7 @@ static int tmpfs_row(struct oc_child *c, const struct oc_mount *row, struct oc_e
 static int file_row(struct oc_child *c, const struct oc_mount *row, struct oc_err *err)
 {
 	const char *name;
-	oc_auto_close dir = open_parent(c, row->target, &name, err);
+	int dir = open_parent(c, row->target, &name, err);
 
 	if (dir < 0)
 		return -1;
@@ -338,7 +348,7 @@ static int file_row(struct oc_child *c, const struct oc_mount *row, struct oc_er
 static int symlink_row(struct oc_child *c, const struct oc_mount *row, struct oc_err *err)
 {
 	const char *name;
-	oc_auto_close dir = open_parent(c, row->target, &name, err);
+	int dir = open_parent(c, row->target, &name, err);
 
 	if (dir < 0)
 		return -1;
@@ -432,8 +442,17 @@ static int one_row(struct oc_child *c, size_t i, struct oc_err *err)
 			return oc_mount_sysfs(fd, err);
 		c->row = row;
 		c->point_fd = fd;
-		int r = row->kind == OC_MOUNT_PROC ? oc_child_step(c, OC_LAYER_PROC, oc_step_proc)
-						   : oc_child_step(c, OC_LAYER_DEV, oc_step_dev);
+		int r;
+		if (row->kind == OC_MOUNT_DEV) {
+			r = oc_child_step(c, OC_LAYER_DEV, oc_step_dev);
+		} else {
+			/* The limit on nested namespaces is set through it while it can still be written: a layer of its own. */
+			r = oc_child_step(c, OC_LAYER_PROC, oc_step_proc_make);
+			if (r == 0)
+				r = oc_child_step(c, OC_LAYER_NESTED, oc_step_nested);
+			if (r == 0)
+				r = oc_child_step(c, OC_LAYER_PROC, oc_step_proc_attach);
+		}
 		if (r < 0)
 			*err = c->err; /* names its own layer */
 		return r;

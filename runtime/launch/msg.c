@@ -8,29 +8,34 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "runtime/launch/child.h"
 
-int oc_msg_send(int sock, const struct oc_msg *m, int fd)
+int oc_msg_send_fds(int sock, const struct oc_msg *m, const int *fds, size_t count)
 {
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)m, .iov_len = sizeof *m};
 	union {
-		char buf[CMSG_SPACE(sizeof(int))];
+		char buf[CMSG_SPACE(OC_MSG_FDS * sizeof(int))];
 		struct cmsghdr align;
 	} control = {0};
 	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	/* Everything behind the error is only in OC_MSG_READY: do not make the other messages 2 KB larger. */
-	if (m->type == OC_MSG_GO || m->type == OC_MSG_SIGNAL || m->type == OC_MSG_EXIT)
+	if (m->type == OC_MSG_GO || m->type == OC_MSG_CGROUP || m->type == OC_MSG_SIGNAL || m->type == OC_MSG_EXIT)
 		iov.iov_len = offsetof(struct oc_msg, err);
-	if (fd >= 0) {
+	if (count > OC_MSG_FDS) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (count > 0) {
 		h.msg_control = control.buf;
-		h.msg_controllen = sizeof control.buf;
+		h.msg_controllen = CMSG_SPACE(count * sizeof(int));
 		struct cmsghdr *cm = CMSG_FIRSTHDR(&h);
 		cm->cmsg_level = SOL_SOCKET;
 		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cm), &fd, sizeof fd);
+		cm->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(cm), fds, count * sizeof(int));
 	}
 	ssize_t n;
 	do
@@ -39,11 +44,16 @@ int oc_msg_send(int sock, const struct oc_msg *m, int fd)
 	return n < 0 ? -1 : 0;
 }
 
-ssize_t oc_msg_recv(int sock, struct oc_msg *m, int *fd)
+int oc_msg_send(int sock, const struct oc_msg *m, int fd)
+{
+	return oc_msg_send_fds(sock, m, &fd, fd >= 0 ? 1 : 0);
+}
+
+ssize_t oc_msg_recv_fds(int sock, struct oc_msg *m, int fds[OC_MSG_FDS])
 {
 	struct iovec iov = {.iov_base = m, .iov_len = sizeof *m};
 	union {
-		char buf[CMSG_SPACE(sizeof(int))];
+		char buf[CMSG_SPACE(OC_MSG_FDS * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct msghdr h = {.msg_iov = &iov,
@@ -52,19 +62,38 @@ ssize_t oc_msg_recv(int sock, struct oc_msg *m, int *fd)
 			   .msg_controllen = sizeof control.buf};
 	ssize_t n;
 
-	*fd = -1;
-	do
+	for (int i = 0; i < OC_MSG_FDS; i++)
+		fds[i] = -1;
+	/*
+	 * The other end may have closed with a message of ours unread: then the kernel reports ECONNRESET once, before what it had
+	 * sent, which is the reason.
+	 */
+	for (int tries = 0;; tries++) {
 		n = recvmsg(sock, &h, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+		if (n >= 0 || (errno != EINTR && (errno != ECONNRESET || tries > 1)))
+			break;
+	}
 	if (n <= 0)
 		return n;
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&h); cm; cm = CMSG_NXTHDR(&h, cm))
 		if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS &&
-		    cm->cmsg_len == CMSG_LEN(sizeof(int)))
-			memcpy(fd, CMSG_DATA(cm), sizeof *fd);
+		    cm->cmsg_len <= CMSG_LEN(OC_MSG_FDS * sizeof(int)))
+			memcpy(fds, CMSG_DATA(cm), cm->cmsg_len - CMSG_LEN(0));
 	if ((size_t)n < offsetof(struct oc_msg, err)) {
 		errno = EPROTO;
 		return -1;
 	}
+	return n;
+}
+
+ssize_t oc_msg_recv(int sock, struct oc_msg *m, int *fd)
+{
+	int fds[OC_MSG_FDS];
+	ssize_t n = oc_msg_recv_fds(sock, m, fds);
+
+	*fd = fds[0];
+	for (int i = 1; i < OC_MSG_FDS; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	return n;
 }

@@ -50,7 +50,9 @@ static int enter_workdir(struct oc_child *c, struct oc_err *err)
 {
 	char cwd[4096];
 
-	if (chdir(c->plan->workdir) < 0) {
+	/* No magic link (/proc/self/fd/N): they lead out of any root. */
+	oc_auto_close dir = oc_openat2(AT_FDCWD, c->plan->workdir, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
+	if (dir < 0 || fchdir(dir) < 0) {
 		oc_fail(err, errno, "cannot change to the working directory %s", c->plan->workdir);
 		return oc_err_hint(err, "--workdir is a path inside the sandbox");
 	}

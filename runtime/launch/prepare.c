@@ -227,7 +227,7 @@ int oc_prepare_child(struct oc_child *c, const struct oc_plan *plan, const struc
 	c->plan = plan;
 	c->opt = opt;
 	c->status_fd = c->root_fd = c->null_fd = c->empty_dir_fd = c->ruleset_fd = c->proc_fd = -1;
-	c->pty_master = c->pty_slave = -1;
+	c->pty_master = c->pty_slave = c->parent_fd = -1;
 	c->stdio[0] = opt->in;
 	c->stdio[1] = opt->out;
 	c->stdio[2] = opt->err;

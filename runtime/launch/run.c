@@ -6,6 +6,7 @@
  * same: pid 1 dead, its cgroup gone, the terminal as it was.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -111,7 +112,7 @@ static int block_signals(struct run *r, struct oc_err *err)
 static void stand_in(struct run *r)
 {
 	static const char *const by[OC_CG_COUNT] = {
-		[OC_CG_MEMORY] = "memory by RLIMIT_DATA and sampling",
+		[OC_CG_MEMORY] = "memory by RLIMIT_DATA",
 		[OC_CG_PIDS] = "pids by RLIMIT_NPROC",
 		[OC_CG_CPU] = "cpu by affinity",
 	};
@@ -123,6 +124,8 @@ static void stand_in(struct run *r)
 		if ((r->missing & OC_CG_BIT(i)) && len < sizeof text)
 			len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", n++ ? ", " : "", by[i]);
 	oc_child_detail(&r->child, OC_LAYER_CGROUP, text);
+	if (r->missing & SAMPLED)
+		oc_child_detail_add(&r->child, OC_LAYER_CGROUP, ", sampling");
 	if (r->missing & OC_CG_BIT(OC_CG_PIDS))
 		r->child.nproc_limit = (int)(r->plan->pids > 1000000 ? 1000000 : r->plan->pids);
 	if (r->missing & OC_CG_BIT(OC_CG_MEMORY))
@@ -184,11 +187,12 @@ static int start(struct run *r, struct oc_err *err)
 		close(pair[0]);
 		oc_child_main(&r->child);
 	}
-	close(pair[1]);
-	r->child.status_fd = -1;
-	if (r->init < 0)
+	if (r->init < 0) {
+		close(pair[1]);
+		r->child.status_fd = -1;
 		return -1;
-	oc_prepare_close(&r->child);
+	}
+	/* First what the far side waits for. */
 	if (r->child.privileged && (r->child.clone_flags & CLONE_NEWUSER)) {
 		if (oc_ids_write_maps(r->init, r->plan, err) < 0) {
 			oc_err_step(err, "user");
@@ -198,7 +202,31 @@ static int start(struct run *r, struct oc_err *err)
 		if (oc_msg_send(r->sock, &go, -1) < 0 && errno != EPIPE)
 			return oc_fail(err, errno, "cannot talk to pid 1");
 	}
+	close(pair[1]);
+	r->child.status_fd = -1;
+	oc_prepare_close(&r->child);
 	return 0;
+}
+
+static int send_cgroup(struct run *r, struct oc_err *err)
+{
+	struct oc_msg m = {.type = OC_MSG_CGROUP};
+
+	/* EPIPE: it has failed already and said why. */
+	if (oc_msg_send_fds(r->sock, &m, r->cg.tasks, OC_CG_COUNT) < 0 && errno != EPIPE)
+		return oc_fail(err, errno, "cannot talk to pid 1");
+	return 0;
+}
+
+/* While somebody holds its mount namespace, the end of pid 1 does not wait for the mounts to be taken apart. */
+static void hold_mounts(struct run *r)
+{
+	char path[64];
+
+	if (!r->opt->exits_next)
+		return;
+	snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)r->init);
+	r->janitor.hold_fd = open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* Until pid 1 says that the command runs, or why not. */
@@ -226,7 +254,10 @@ static int wait_ready(struct run *r, struct oc_err *err)
 		return oc_fail(err, EPROTO, "unexpected message %u from pid 1", m.type);
 	memcpy(r->child.state, m.state, sizeof m.state);
 	memcpy(r->child.detail, m.detail, sizeof m.detail);
+	if (r->child.late_cgroup)
+		oc_child_detail(&r->child, OC_LAYER_CGROUP, r->cg.detail);
 	r->ready = true;
+	hold_mounts(r);
 	oc_relay_start(&r->relay, fd);
 	oc_pipes_start(&r->pipes);
 	return 0;
@@ -406,8 +437,22 @@ static int run(struct run *r, struct oc_err *err)
 	r->janitor.ctx = r->opt->ctx;
 	if (oc_janitor_start(&r->janitor, err) < 0)
 		return -1;
-	if (limit(r, err) < 0 || start(r, err) < 0)
+	/*
+	 * On v1 the cgroups are made while the far side makes the mounts.  Not where a stand-in may be needed (the far side must
+	 * know it from its start), and not on v2, where it is born in its cgroup.
+	 */
+	r->child.late_cgroup = r->child.privileged && !oc_cgroup_unified() &&
+			       !(r->plan->may_be_missing & OC_LAYER_BIT(OC_LAYER_CGROUP));
+#ifdef OC_TEST_WEAKEN
+	if (r->child.drop && strcmp(r->child.drop, "cgroup") == 0)
+		r->child.late_cgroup = false;
+#endif
+	if (r->child.late_cgroup) {
+		if (start(r, err) < 0 || limit(r, err) < 0 || send_cgroup(r, err) < 0)
+			return -1;
+	} else if (limit(r, err) < 0 || start(r, err) < 0) {
 		return -1;
+	}
 	int ready = wait_ready(r, err);
 	if (ready < 0)
 		return -1;
@@ -437,9 +482,13 @@ static void clean_up(struct run *r)
 	if (r->ready)
 		judge(r, &u);
 	oc_cgroup_remove(&r->cg);
-	oc_janitor_dismiss(&r->janitor);
+	if (r->opt->exits_next)
+		oc_janitor_release(&r->janitor);
+	else
+		oc_janitor_dismiss(&r->janitor);
 	oc_prepare_close(&r->child);
 	oc_closep(&r->sock);
+	oc_closep(&r->child.status_fd);
 	oc_closep(&r->caller_fd);
 	if (r->signal_fd >= 0) {
 		/* One that came meanwhile must not be delivered now. */

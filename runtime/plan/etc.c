@@ -128,7 +128,7 @@ int oc_etc_rows(struct oc_builder *b, struct oc_err *err)
 {
 	/* directories and files of the host that are mounted as they are */
 	static const char *const host[] = {
-		"/etc/ld.so.cache",   "/etc/ld.so.conf.d",   "/etc/alternatives",    "/etc/ssl/certs",
+		"/etc/ld.so.cache",   "/etc/alternatives",    "/etc/ssl/certs",
 		"/etc/ca-certificates/extracted", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted",
 		"/etc/services",      "/etc/protocols",
 	};
@@ -145,7 +145,6 @@ int oc_etc_rows(struct oc_builder *b, struct oc_err *err)
 	link_row(b, "/etc/os-release", "../usr/lib/os-release");
 	link_row(b, "/etc/mtab", "../proc/self/mounts");
 	localtime_row(b);
-	copied_file(b, "/etc/ld.so.conf", 4 << 10);
 	copied_file(b, "/etc/ssl/openssl.cnf", 64 << 10);
 	copied_file(b, "/etc/pki/tls/openssl.cnf", 64 << 10);
 	for (size_t i = 0; i < sizeof(host) / sizeof(*host); i++)

@@ -15,7 +15,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "runtime/plan/guard_priv.h"
+
+#ifndef RENAME_NOREPLACE /* musl has neither the constant nor the function */
+#define RENAME_NOREPLACE 1
+#endif
+
+static int rename_noreplace(int from, const char *name, int to, const char *new)
+{
+	return (int)syscall(SYS_renameat2, from, name, to, new, RENAME_NOREPLACE);
+}
 
 #define COPY_MAX_BYTES	 (256u << 20)
 #define COPY_MAX_ENTRIES 20000
@@ -82,7 +94,7 @@ static bool make_writable(int fd)
 
 static int move_once(int dirfd, const char *name, int to, const char *new)
 {
-	if (renameat2(dirfd, name, to, new, RENAME_NOREPLACE) == 0)
+	if (rename_noreplace(dirfd, name, to, new) == 0)
 		return 0;
 	if (errno != EACCES)
 		return -1;
@@ -96,7 +108,7 @@ static int move_once(int dirfd, const char *name, int to, const char *new)
 		errno = EACCES;
 		return -1;
 	}
-	return renameat2(dirfd, name, to, new, RENAME_NOREPLACE);
+	return rename_noreplace(dirfd, name, to, new);
 }
 
 /* --- copy --- */

@@ -6,15 +6,15 @@
  */
 #include "runtime/plan/internal.h"
 
-#include <sha256.h>
+#include "base/sha256.h"
 #include <string.h>
 #include <unistd.h>
 
 #include "base/conftext.h"
 
-static void sha256_hex(const char *s, char out[SHA256_DIGEST_STRING_LENGTH])
+static void sha256_hex(const char *s, char out[65])
 {
-	SHA256Data((const uint8_t *)s, strlen(s), out);
+	oc_sha256_hex(s, strlen(s), out);
 }
 
 static bool is_word(char c, bool dot)
@@ -55,7 +55,7 @@ const char *oc_agent_id(struct oc_arena *a, const char *raw)
 
 const char *oc_scope_slug(struct oc_arena *a, const char *key)
 {
-	char hex[SHA256_DIGEST_STRING_LENGTH];
+	char hex[65];
 	const char *stem = word(a, key, true, 32);
 	sha256_hex(key, hex);
 	return oc_arena_printf(a, "%s-%.8s", *stem ? stem : "session", hex);
@@ -135,7 +135,7 @@ int oc_identity_ids(struct oc_builder *b, const struct oc_mount *workspace, stru
 	plan->origin[OC_V_USER] = "caller";
 	if (uid == 0) {
 		/* an id that nobody has, the same for the same sandbox, so that what it leaves can be told apart */
-		char hex[SHA256_DIGEST_STRING_LENGTH] = "";
+		char hex[65] = "";
 		uid_t low = 0;
 		sha256_hex(plan->scope_key ? plan->scope_key : plan->workspace ? plan->workspace : "oneshot", hex);
 		for (int i = 0; i < 6; i++)

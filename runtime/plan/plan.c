@@ -66,7 +66,7 @@ static void default_ulimit(struct oc_builder *b, const char *name, rlim_t soft, 
 	struct oc_ulimit *u = oc_vec_add(b->a, &b->s.ulimits);
 	struct rlimit own;
 	*u = (struct oc_ulimit){ oc_ulimit_resource(name), name, soft, hard, "default" };
-	if (getuid() == 0 || getrlimit((__rlimit_resource_t)u->resource, &own) < 0 || own.rlim_max >= hard)
+	if (getuid() == 0 || getrlimit(OC_RLIMIT(u->resource), &own) < 0 || own.rlim_max >= hard)
 		return;
 	u->hard = own.rlim_max;
 	u->soft = soft < own.rlim_max ? soft : own.rlim_max;
@@ -386,7 +386,7 @@ static int ulimits(struct oc_builder *b, struct oc_err *err)
 	for (size_t i = 0; i < plan->ulimit_count; i++) {
 		const struct oc_ulimit *u = &plan->ulimits[i];
 		struct rlimit own;
-		if (strncmp(u->origin, "default", 7) == 0 || getrlimit((__rlimit_resource_t)u->resource, &own) < 0 ||
+		if (strncmp(u->origin, "default", 7) == 0 || getrlimit(OC_RLIMIT(u->resource), &own) < 0 ||
 		    u->hard <= own.rlim_max)
 			continue;
 		oc_fail(err, 0, "%s: ulimit %s: %llu is above the caller's own hard limit of %llu", u->origin, u->name,

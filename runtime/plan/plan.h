@@ -55,7 +55,7 @@ struct oc_mount {
 	/* Filled by oc_plan_open_sources for OC_MOUNT_BIND: what was checked is what is mounted. */
 	int fd; /* O_PATH, or -1 */
 	bool is_dir;
-	uint64_t dev, ino, mount_id;
+	uint64_t dev, ino;
 	uid_t owner_uid;
 	gid_t owner_gid;
 	oc_origin origin;

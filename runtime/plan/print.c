@@ -5,7 +5,7 @@
  * Pure.  The three forms come from one walk over the same fields, so that what is hashed is what is shown.
  */
 #define _GNU_SOURCE 1 /* memory helpers of glibc */
-#include <sha256.h>
+#include "base/sha256.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -91,9 +91,9 @@ static void put_origin(struct printer *p, oc_origin origin)
 /* Content of a file that we make: its hash in the canonical form, its text for the reader. */
 static void put_content(struct printer *p, const struct oc_mount *m)
 {
-	char hex[SHA256_DIGEST_STRING_LENGTH];
+	char hex[65];
 	put_uint(p, "length", m->content_len);
-	SHA256Data((const uint8_t *)m->content, m->content_len, hex);
+	oc_sha256_hex(m->content, m->content_len, hex);
 	put_string(p, "sha256", hex);
 }
 
@@ -283,7 +283,7 @@ void oc_plan_hash(const struct oc_plan *plan, char out[65])
 	struct oc_json_writer w;
 	oc_jw_init(&w, &text, 0);
 	put_plan(&(struct printer){ .w = &w, .plan = plan, .origins = false });
-	SHA256Data((const uint8_t *)text.data, text.len, out);
+	oc_sha256_hex(text.data, text.len, out);
 }
 
 /* --- text --- */

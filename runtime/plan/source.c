@@ -54,16 +54,15 @@ static const char *kernel_fs(int fd)
 
 static int identify(struct oc_mount *m, mode_t *type, struct oc_err *err)
 {
-	struct statx sx;
-	if (statx(m->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &sx) < 0)
+	struct stat st;
+	if (fstat(m->fd, &st) < 0)
 		return oc_fail(err, errno, "stat %.300s", m->source);
-	m->dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
-	m->ino = sx.stx_ino;
-	m->mount_id = sx.stx_mask & STATX_MNT_ID ? sx.stx_mnt_id : 0;
-	m->owner_uid = sx.stx_uid;
-	m->owner_gid = sx.stx_gid;
-	m->is_dir = S_ISDIR(sx.stx_mode);
-	*type = sx.stx_mode & S_IFMT;
+	m->dev = st.st_dev;
+	m->ino = st.st_ino;
+	m->owner_uid = st.st_uid;
+	m->owner_gid = st.st_gid;
+	m->is_dir = S_ISDIR(st.st_mode);
+	*type = st.st_mode & S_IFMT;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "runtime/launch/sys.h"
 #include "runtime/session/oneshot.h"
 #include "runtime/session/quarantine.h"
 
@@ -27,7 +28,7 @@ static void recover_after_death(void *ctx)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execveat(r->program, "", r->argv, r->envp, AT_EMPTY_PATH);
+	oc_sys_execveat(r->program, "", r->argv, r->envp, AT_EMPTY_PATH);
 }
 
 int oc_oneshot_run(const struct oc_plan *plan, const struct oc_launch_options *opt, struct oc_result *res,

@@ -89,8 +89,10 @@ static void process(struct oc_claims *c, const struct oc_plan *p, const struct o
 	add(c, "descriptors.cwd", "", OC_EXPECT_IS, p->workdir, p->workdir);
 	for (size_t i = 0; i < p->ulimit_count; i++) {
 		const struct oc_ulimit *u = &p->ulimits[i];
-		const char *text = oc_arena_printf(a, "%llu:%llu", (unsigned long long)u->soft,
-						   (unsigned long long)u->hard);
+		/* No core file is a limit of 1 byte: launch says why. */
+		bool no_core = u->resource == RLIMIT_CORE && u->hard == 0;
+		const char *text = oc_arena_printf(a, "%llu:%llu", (unsigned long long)(no_core ? 1 : u->soft),
+						   (unsigned long long)(no_core ? 1 : u->hard));
 
 		add(c, "rlimits.value", oc_arena_printf(a, "%d", u->resource), OC_EXPECT_RLIMIT,
 		    text, oc_arena_printf(a, "at most %s", text))
@@ -216,10 +218,9 @@ static bool has_kind(const struct oc_plan *p, enum oc_mount_kind kind)
 static void kernel_files(struct oc_claims *c, const struct oc_plan *p)
 {
 	static const char *const proc[] = {
-		"/proc/kcore",	     "/proc/keys",	 "/proc/key-users", "/proc/timer_list",
-		"/proc/sched_debug", "/proc/interrupts", "/proc/softirqs",  "/proc/latency_stats",
+		"/proc/kcore",	     "/proc/keys",	 "/proc/timer_list",
+		"/proc/sched_debug", "/proc/interrupts", "/proc/latency_stats",
 		"/proc/scsi",	     "/proc/acpi",	 "/proc/asound",    "/proc/bus",
-		"/proc/driver",	     "/proc/tty/driver",
 	};
 	static const char *const sys[] = {
 		"/sys/firmware",

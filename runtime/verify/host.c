@@ -212,7 +212,7 @@ static void try_one(const struct oc_host_try *t, struct oc_host_row *r)
 	while (got < 0 && errno == EINTR);
 	if (got == pid && WIFSIGNALED(status)) {
 		r->state = OC_HOST_MISSING;
-		oc_host_detail(r, "killed by SIG%s while trying", sigabbrev_np(WTERMSIG(status)));
+		oc_host_detail(r, "killed by signal %d while trying", WTERMSIG(status));
 		if (WTERMSIG(status) == SIGSYS) {
 			oc_host_cause(r, "a system call filter of the surrounding container");
 			oc_host_cure(r,

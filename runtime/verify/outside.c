@@ -36,9 +36,7 @@ static void refused_or_not(int out, const struct oc_claims *claims, const char *
 	       r == 0  ? "allowed"
 	       : r > 0 ? "error"
 		       : "denied",
-	       r == 0		    ? ""
-	       : strerrorname_np(e) ? strerrorname_np(e)
-				    : "?");
+	       r == 0 ? "" : oc_errno_name(e));
 }
 
 /*

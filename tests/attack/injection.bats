@@ -3,14 +3,14 @@
 #
 # Words that are taken for something else: options behind the command, ids, names of files, the environment of the launcher.
 
+bats_require_minimum_version 1.5.0
 load lib
 setup_file() { attack_setup; }
 teardown_file() { attack_teardown; }
 
 @test "an argument of the command is never an option of ours (CVE-2024-32462)" {
 	for who in $(identities); do
-		run sandbox "$who" -- --ro-bind / /host
-		[ "$status" = 127 ]
+		run -127 sandbox "$who" -- --ro-bind / /host
 		run sandbox "$who" -- /bin/echo --bind "$A/canary:/c" --allow-missing seccomp -- --user=0
 		[ "$status" = 0 ]
 		[ "$output" = "--bind $A/canary:/c --allow-missing seccomp -- --user=0" ]
@@ -20,9 +20,10 @@ teardown_file() { attack_teardown; }
 		run as "$who" "$A/oc-sandbox" run --no-config -- /bin/sh -c 'test ! -e /c' --bind "$A/canary:/c"
 		[ "$status" = 0 ]
 		for word in -- - '' --help -h '-e' '--result=/etc/x'; do
-			run sandbox "$who" -- "$word" x
+			status=0
+			output=$(sandbox "$who" -- "$word" x 2>&1) || status=$?
 			[ "$status" != 0 ]
-			! echo "$output" | grep -q '^usage'
+			echo "$output" | none -q '^usage'
 		done
 	done
 }
@@ -49,7 +50,7 @@ teardown_file() { attack_teardown; }
 			MALLOC_CHECK_=7 GLIBC_TUNABLES=glibc.malloc.check=3 TMPDIR=$A/canary LOCPATH=$A NLSPATH=$A IFS=x PS4='$(id)' PYTHONPATH=$A \
 			as "$who" "$A/oc-sandbox" run --no-config -- /usr/bin/env 2>/dev/null </dev/null)
 		printf '%s\n' "$output"
-		! printf '%s\n' "$output" | grep -E -i 'canary|preload|LD_|GCONV|MALLOC|TUNABLES|BASH_ENV|^ENV=|PYTHON|PS4|oc-attack'
+		printf '%s\n' "$output" | none -E -i 'canary|preload|LD_|GCONV|MALLOC|TUNABLES|BASH_ENV|^ENV=|PYTHON|PS4|oc-attack'
 		for name in LD_PRELOAD LD_LIBRARY_PATH BASH_ENV ENV GCONV_PATH NODE_OPTIONS PYTHONSTARTUP GIT_SSH_COMMAND IFS PS4 LD_anything \
 			'BASH_FUNC_x%%' '' '=' 'A B' $'A\nB' '-x'; do
 			run sandbox "$who" --env "$name=x" -- /usr/bin/env
@@ -65,13 +66,13 @@ teardown_file() { attack_teardown; }
 	chmod 4755 "$A/suid"
 	run as user "$A/suid" run --no-config -- /bin/echo ran
 	[ "$status" = 125 ]
-	! echo "$output" | grep -qx ran
+	echo "$output" | none -qx ran
 	chmod 755 "$A/suid"
 	if command -v setcap >/dev/null; then
 		setcap cap_sys_admin+ep "$A/suid"
 		run as user "$A/suid" run --no-config -- /bin/echo ran
 		[ "$status" = 125 ]
-		! echo "$output" | grep -qx ran
+		echo "$output" | none -qx ran
 	fi
 	rm "$A/suid"
 	[ ! -u "$launcher" ]
@@ -82,11 +83,12 @@ teardown_file() { attack_teardown; }
 	for who in $(identities); do
 		as "$who" strace -f -qq -e signal=none -o "$A/home-$who/trace" -e trace=execve,openat,open,openat2,mkdirat,mkdir,symlinkat,linkat,rename \
 			"$A/oc-sandbox" run --no-config -- /bin/true </dev/null
-		[ "$(grep -c 'execve("' "$A/home-$who/trace")" = 2 ]
+		grep 'execve("' "$A/home-$who/trace"
+		grep 'execve("' "$A/home-$who/trace" | none -v -E "execve\(\"($A/oc-sandbox|/bin/true)\""
 		# Before the root of the sandbox is entered /tmp is the host's.
-		! sed '/pivot_root/q' "$A/home-$who/trace" | grep -E '"/(var/)?tmp/?[^"]*"' | grep -v "$A" | grep -v O_PATH
+		sed '/pivot_root/q' "$A/home-$who/trace" | grep -E '"/(var/)?tmp/?[^"]*"' | grep -v "$A" | none -v O_PATH
 	done
-	! grep -n -E '\b(system|popen|wordexp|mktemp|tmpnam|tempnam)\(' "$src"/base/*.c "$src"/runtime/*/*.c
+	none -n -E '\b(system|popen|wordexp|mktemp|tmpnam|tempnam)\(' "$src"/base/*.c "$src"/runtime/*/*.c
 }
 
 @test "P5: names that are no text: workspaces, arguments, results" {
@@ -97,7 +99,7 @@ teardown_file() { attack_teardown; }
 			own "$who" "$A/names-$who"
 			status=0
 			output=$(as "$who" "$A/oc-sandbox" run --no-config --result "$A/home-$who/result" --workspace "$A/names-$who/$name" \
-				--env "NAME=x" -- /bin/sh -c 'echo in > "$0" && cat "$0"' "$name.txt" 2>&1 </dev/null) || status=$?
+				--env "NAME=x" -- /bin/sh -c 'echo in > "$0" && cat -- "$0"' "./$name.txt" 2>&1 </dev/null) || status=$?
 			printf '%q: %s: %q\n' "$name" "$status" "$output"
 			# Either it works, on that directory and no other, or it is refused.
 			if [ "$status" = 0 ]; then
@@ -105,7 +107,7 @@ teardown_file() { attack_teardown; }
 				[ -f "$A/names-$who/$name/$name.txt" ]
 			else
 				[ "$status" = 125 ]
-				! printf '%s' "$output" | LC_ALL=C grep -q $'[\e\x01-\x08]'
+				printf '%s' "$output" | LC_ALL=C none -q $'[\e\x01-\x08]'
 			fi
 			[ "$(wc -l <"$A/home-$who/result")" = 1 ]
 		done
@@ -134,14 +136,14 @@ teardown_file() { attack_teardown; }
 			output=$(sandbox "$who" --bind "$source:/x" -- /bin/sh -c 'cat /x /x/id /x/.ssh/id 2>/dev/null; ls /x' 2>&1 </dev/null) || status=$?
 			printf '%s: %s: %s\n' "$source" "$status" "$output"
 			[ "$status" = 125 ]
-			! printf '%s\n' "$output" | grep -q KEY
+			printf '%s\n' "$output" | none -q KEY
 		done
 	done
 }
 
 @test "bad input: exit 125, a message, nothing left" {
 	local who=user long
-	long=$(head -c 200000 /dev/zero | tr '\0' a)
+	long=$(head -c 100000 /dev/zero | tr '\0' a)
 	for option in "--bind=$A/../../etc:/x" "--bind=$A:relative" "--bind=$A:/x/../../y" "--bind=:/x" "--bind=$A:/" "--bind=$A:/proc" "--bind=$A:/dev/x" \
 		"--bind=$A/absent" "--bind=$long" "--workdir=relative" "--workdir=/absent" "--tmpfs=relative" "--tmpfs=/x:size=-1" "--tmpfs=/x:mode=9" "--memory=-1" \
 		"--memory=99999999999999999999g" "--pids=0" "--pids=-1" "--cpus=0" "--timeout=-1" "--ulimit=nofile=x" "--hostname=$long" "--hostname=a/b" \

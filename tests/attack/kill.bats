@@ -44,7 +44,7 @@ kill_all_steps() {
 	local before tree
 	before=$(host_state)
 	steps "$who" "${command[@]}" >"$A/steps-$who"
-	[ "$(wc -l <"$A/steps-$who")" -gt 20 ]
+	[ "$(wc -l <"$A/steps-$who")" -gt 12 ]
 	tree=$(workspace_state "$who")
 	while read -r name n; do
 		total=$((total + 1))

@@ -12,6 +12,20 @@ build=${top_builddir:-$src}
 attack=$build/tests/attack
 launcher=${OC_SANDBOX:-$build/oc-sandbox}
 
+# `! command` never ends a test: bash leaves it out of errexit.  These do.
+# fails COMMAND...: it must not succeed.
+fails() {
+	if "$@"; then
+		echo "succeeded: $*"
+		return 1
+	fi
+}
+
+# none GREP-ARGUMENT...: no such line.
+none() {
+	if grep "$@"; then return 1; fi
+}
+
 # The identities that a test is made as.
 identities() {
 	if [ "$(id -u)" = 0 ]; then echo root user; else echo user; fi
@@ -204,7 +218,7 @@ nothing_left() {
 		done
 		return 1
 	fi
-	! grep -F "$A" /proc/self/mountinfo
+	none -F "$A" /proc/self/mountinfo
 }
 
 # field FILE NAME: value of a key of the result, as text (strings without quotes).

@@ -61,6 +61,7 @@ static void forks(int argc, char **argv)
 		broke("%ld processes", made);
 	else
 		held("%ld processes: %s", made, strerrorname_np(errno));
+	usleep(400000); /* a monitor that samples gets its chance */
 	enough();
 }
 
@@ -98,6 +99,7 @@ static void threads(int argc, char **argv)
 		broke("%ld threads", made);
 	else
 		held("%ld threads", made);
+	usleep(400000);
 	enough();
 }
 

@@ -166,10 +166,9 @@ static void procfs(int argc, char **argv)
 		"/proc/self/clear_refs", "/proc/self/timerslack_ns", "/proc/self/mem", "/proc/pressure/cpu",
 		"/proc/sys/fs/binfmt_misc/register", "/proc/self/sched", "/proc/self/coredump_filter", "/proc/irq/0/smp_affinity",
 	};
-	static const char *const empty[] = {"/proc/keys", "/proc/key-users", "/proc/kcore", "/proc/interrupts",
-					    "/proc/timer_list", "/proc/sched_debug", "/proc/softirqs", "/proc/latency_stats"};
-	static const char *const dirs[] = {"/proc/acpi", "/proc/asound", "/proc/bus", "/proc/driver", "/proc/scsi",
-					   "/proc/tty/driver"};
+	static const char *const empty[] = {"/proc/keys", "/proc/kcore", "/proc/interrupts",
+					    "/proc/timer_list", "/proc/sched_debug", "/proc/latency_stats"};
+	static const char *const dirs[] = {"/proc/acpi", "/proc/asound", "/proc/bus", "/proc/scsi"};
 	struct statfs fs;
 	char buf[64];
 
@@ -297,8 +296,8 @@ static void suid(int argc, char **argv)
 		if (fd >= 0) {
 			char proc[64];
 			snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
-			linkat(AT_FDCWD, proc, AT_FDCWD, NAME("tmpfile"), AT_SYMLINK_FOLLOW);
-			broke("O_TMPFILE with mode %o", m);
+			bool linked = linkat(AT_FDCWD, proc, AT_FDCWD, NAME("tmpfile"), AT_SYMLINK_FOLLOW) == 0;
+			broke("O_TMPFILE with mode %o%s", m, linked ? ", and linked" : "");
 		} else {
 			held("O_TMPFILE: %s", strerrorname_np(errno));
 		}

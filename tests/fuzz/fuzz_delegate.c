@@ -17,10 +17,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned char copy[1024];
 
 	memset(text, 'x', sizeof text);
-	enum oc_delegate_answer a = oc_delegate_parse(data, size, "oc-sandbox-7-1.scope", text, sizeof text);
+	enum oc_delegate_answer a =
+		oc_delegate_parse(data, size, "oc-sandbox-7-1.scope", text, sizeof text);
 	if (!memchr(text, 0, sizeof text) || (a == OC_DELEGATE_REFUSED) < (text[0] != '\0'))
 		abort();
-	/* The sizes in the head are the first thing that a fuzzer gets wrong: put them right and look deeper. */
+	/* The sizes in the head are the first thing that a fuzzer gets wrong: put them right and
+	 * look deeper. */
 	if (size < OC_DELEGATE_HEAD || size > sizeof copy)
 		return 0;
 	memcpy(copy, data, size);

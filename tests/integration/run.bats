@@ -138,7 +138,8 @@ print(json.dumps(v) if not isinstance(v,str) else v)' "$1" "$2"
 	run sandbox --timeout 0.5s --result "$W/r" -- sh -c 'trap "" TERM; setsid sleep 98.7654 & sleep 98.7654'
 	[ "$status" -eq 124 ]
 	[ "$(result "$W/r" cause)" = timeout ]
-	! pgrep -f 'sleep 98.7654'
+	run pgrep -f 'sleep 98.7654'
+	[ "$status" -ne 0 ]
 }
 
 @test "memory limit: the result says oom and a peak" {
@@ -204,7 +205,8 @@ except OSError:
 @test "a one-shot sandbox ends with its caller, unless told to outlive it" {
 	bash -c "\"$OC_SANDBOX\" run --workspace '$W' -- sh -c 'echo > up; exec sleep 76.543' & while [ ! -e '$W/up' ]; do sleep 0.05; done; kill -9 \$\$" || true
 	for i in $(seq 50); do pgrep -f 'sleep 76.543' > /dev/null || break; sleep 0.1; done
-	! pgrep -f 'sleep 76.543'
+	run pgrep -f 'sleep 76.543'
+	[ "$status" -ne 0 ]
 	bash -c "\"$OC_SANDBOX\" run --outlive-caller --workspace '$W' -- sh -c 'sleep 1; echo > survived' & sleep 0.3"
 	for i in $(seq 50); do [ -e "$W/survived" ] && break; sleep 0.1; done
 	[ -e "$W/survived" ]
@@ -224,7 +226,8 @@ except OSError:
 @test "a background process does not outlive the command" {
 	run sandbox -- sh -c 'setsid sleep 87.654 > /dev/null 2>&1 & exit 4'
 	[ "$status" -eq 4 ]
-	! pgrep -f 'sleep 87.654'
+	run pgrep -f 'sleep 87.654'
+	[ "$status" -ne 0 ]
 }
 
 @test "nothing stays behind" {

@@ -37,17 +37,18 @@ exit $code'
 }
 
 @test "Ctrl-C interrupts the command, not the sandbox" {
-	run dialogue 'spawn $env(OC_SANDBOX) run -- bash --norc -i
+	echo 'trap "echo got-int; exit 5" INT; echo started; sleep 100 & wait' > "$OC_TEST_TMP/script"
+	run dialogue 'spawn $env(OC_SANDBOX) run --bind $env(OC_TEST_TMP)/script:/script -- bash --norc -i
 expect -re {\$ } {} timeout die
-send "sleep 100\r"
-sleep 0.5
+send "sh /script\r"
+expect -re {started\r\n} {} timeout die
 send "\003"
-expect -re {\$ } {} timeout die
-send "echo alive; exit 6\r"
-expect -re {alive} {} timeout die
+expect -re {got-int\r\n} {} timeout die
+send "exit 6\r"
 expect eof
 lassign [wait] a b c code
 exit $code'
+	echo "$output"
 	[ "$status" -eq 6 ]
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_delegate - the one D-Bus call: its bytes against the specification, its answers, and a manager that behaves badly.
+ * test_delegate - the one D-Bus call: its bytes against the specification, its answers, and a
+ * manager that behaves badly.
  */
 #include "tests/unit/cm.h"
 
@@ -15,7 +16,7 @@
 
 #include "runtime/launch/delegate.h"
 
-#define UNIT "oc-sandbox-7-1.scope" /* 20 bytes */
+#define UNIT	"oc-sandbox-7-1.scope" /* 20 bytes */
 #define AUTH_OK "OK 0123456789abcdef0123456789abcdef\r\n"
 
 static int big_endian(void)
@@ -24,6 +25,7 @@ static int big_endian(void)
 }
 
 /* Written down from the specification; every group starts at a multiple of 8. */
+/* clang-format off */
 static const char request[] =
 	"l\1\0\1" "\270\0\0\0" "\1\0\0\0" "\266\0\0\0"
 	"\1\1o\0" "\31\0\0\0" "/org/freedesktop/systemd1\0" "\0\0\0\0\0\0"
@@ -40,6 +42,7 @@ static const char request[] =
 	"\10\0\0\0" "Delegate\0" "\1b\0" "\1\0\0\0" "\0\0\0\0"
 	"\13\0\0\0" "CollectMode\0" "\1s\0" "\0" "\22\0\0\0" "inactive-or-failed\0"
 	"\0" "\0\0\0\0";
+/* clang-format on */
 
 static void request_bytes(void **state)
 {
@@ -212,18 +215,21 @@ static void answers(void **state)
 	assert_int_equal(parse(&m, text), OC_DELEGATE_BROKEN);
 }
 
-/* Every byte cut off or changed: an answer, never a read outside (the sanitizers look), never "done" for a cut one. */
+/* Every byte cut off or changed: an answer, never a read outside (the sanitizers look), never
+ * "done" for a cut one. */
 static void damaged(void **state)
 {
 	(void)state;
-	const struct message all[] = {reply(1), refusal(1, "a.b", "text"), signal_named("JobRemoved", UNIT, "done")};
+	const struct message all[] = {reply(1), refusal(1, "a.b", "text"),
+				      signal_named("JobRemoved", UNIT, "done")};
 
 	for (size_t k = 0; k < 3; k++) {
 		for (size_t cut = 0; cut < all[k].n; cut++) {
 			unsigned char *p = malloc(cut ? cut : 1);
 			char text[16];
 			memcpy(p, all[k].b, cut);
-			assert_int_equal(oc_delegate_parse(p, cut, UNIT, text, sizeof text), OC_DELEGATE_BROKEN);
+			assert_int_equal(oc_delegate_parse(p, cut, UNIT, text, sizeof text),
+					 OC_DELEGATE_BROKEN);
 			free(p);
 		}
 		for (size_t i = 0; i < all[k].n; i++)
@@ -241,7 +247,19 @@ static void damaged(void **state)
 
 /* --- a manager behind a socket --- */
 
-enum manner { POLITE, DRIBBLES, FLOODS, NO_SIGNAL, REFUSES_LOGIN, REFUSES, HANGS_UP, GARBAGE, ENDLESS_LINE, ENDLESS_TALK, SILENT };
+enum manner {
+	POLITE,
+	DRIBBLES,
+	FLOODS,
+	NO_SIGNAL,
+	REFUSES_LOGIN,
+	REFUSES,
+	HANGS_UP,
+	GARBAGE,
+	ENDLESS_LINE,
+	ENDLESS_TALK,
+	SILENT
+};
 
 static void say(int fd, const void *data, size_t n, enum manner how)
 {
@@ -373,7 +391,8 @@ static int listen_at(const char *path)
 	unlink(path);
 	assert_true(strlen(path) < sizeof sa.sun_path);
 	strcpy(sa.sun_path, path);
-	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0 && chmod(path, 0777) == 0);
+	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0 &&
+		    chmod(path, 0777) == 0);
 	assert_int_equal(listen(fd, 4), 0);
 	return fd;
 }
@@ -396,7 +415,8 @@ static int ask(enum manner how, struct oc_err *err)
 		kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	/* The manager heard what it wanted to hear. */
-	if (how != ENDLESS_TALK && how != ENDLESS_LINE && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+	if (how != ENDLESS_TALK && how != ENDLESS_LINE &&
+	    !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
 		fail_msg("the manager ended with %#x", (unsigned)status);
 	return r;
 }
@@ -472,7 +492,8 @@ static void stranger(void **state)
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (seteuid(65533) < 0 || listen(listener, 4) < 0 || seteuid(0) < 0 || seteuid(65534) < 0)
+		if (seteuid(65533) < 0 || listen(listener, 4) < 0 || seteuid(0) < 0 ||
+		    seteuid(65534) < 0)
 			_exit(2);
 		int r = oc_delegate_scope_at(path, UNIT, 700, &err);
 		_exit(r < 0 && err.errnum == EPERM ? 0 : 1);
@@ -491,8 +512,9 @@ static void stranger(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(request_bytes), cmocka_unit_test(answers),    cmocka_unit_test(damaged),
-		cmocka_unit_test(conversations), cmocka_unit_test(no_manager), cmocka_unit_test(stranger),
+		cmocka_unit_test(request_bytes), cmocka_unit_test(answers),
+		cmocka_unit_test(damaged),	 cmocka_unit_test(conversations),
+		cmocka_unit_test(no_manager),	 cmocka_unit_test(stranger),
 	};
 
 	if (cm_skip_without_openat2())
