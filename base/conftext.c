@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * conftext - the text loader of openclaw.json: file, JSON5, $include, ${ENV}.
  *

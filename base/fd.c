@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fd - descriptors: the callers of open-by-path, and reading and writing through descriptors.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * json_read - JSON5 reader (json5.org 1.0) and the accessors of the tree.
  *

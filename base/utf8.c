@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * utf8 - the one UTF-8 decoder, for texts of unknown origin.  Pure functions, no state.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * utf8 - the one UTF-8 decoder (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF).
  */

@@ -185,8 +185,11 @@ static bool puny_ok(const char *label, size_t len)
 	n = puny_decode(label + 4, len - 4, cp);
 	if (n <= 0)
 		return false;
-	for (int i = 0; i < n; i++)
-		wide |= cp[i] >= 128;
+	for (int i = 0; i < n; i++) {
+		if (cp[i] >= 0x80 && cp[i] < 0xA0)
+			return false; /* control characters */
+		wide |= cp[i] >= 0x80;
+	}
 	if (!wide)
 		return false;
 	back = puny_encode(cp, (size_t)n, again, sizeof(again));

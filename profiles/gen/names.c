@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * names - system call numbers, and how wide the arguments are that profiles compare.
  * Pure tables; numbers come from libseccomp and, for calls younger than it, from the list below.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * seccomp - OCI/Docker seccomp profile -> classic BPF program for this machine's architecture.
  *

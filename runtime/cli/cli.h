@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cli - the command line of oc-sandbox: one sub-command a file, one table of options.
  */

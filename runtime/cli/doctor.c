@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * doctor - says for every layer whether this host can give it, and if not, cause and cure.
  *

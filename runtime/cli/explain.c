@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * explain - prints the plan.  Builds it as `run` would, and does nothing else.
  */

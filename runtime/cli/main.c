@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * oc-sandbox - runs a command that it does not trust in a workspace of its own.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * verify - tries from inside what the plan forbids.  A command on the command line is not run.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cgroup - one leaf per sandbox, below the caller's own cgroup, on v2, v1 and hybrid hosts.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * confine - the layers that are not mounts: ids, names, keys, capabilities, privileges, descriptors, limits, filter.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dev - /dev, /proc and /sys of the sandbox, and the kernel paths that are hidden.
  *

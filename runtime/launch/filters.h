@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * filters - the seccomp programs that were compiled when oc-sandbox was built.
  * The table itself is generated (profiles/gen); nothing is compiled at run time.

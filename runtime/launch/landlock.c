@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * landlock - the second file-system layer, and the only one for IPC across the same user id.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * launch - turns a plan into a running sandbox, runs its command, and takes everything away again.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * relay - terminals.  The payload never holds a descriptor of the caller's terminal.
  *

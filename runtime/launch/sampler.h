@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sampler - what stands in for the memory and pids controllers where no cgroup can be had.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * spawn - clone3 with all namespaces, and the diagnosis when it fails.
  */

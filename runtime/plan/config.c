@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * config - finds openclaw.json, the agent in it, and applies both sandbox objects.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * docker - the docker.* keys of openclaw.json, carried out natively.  spec tools-sandbox-audit 1.2 and 9.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * guard - see guard.h.  What is done with each name that the walk finds: the scan remembers it and
  * has it mounted read-only, the sweep compares it, judges it and moves it out.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * guard_base - what the workspace looked like before: identities, comparison, and the journal.
  *

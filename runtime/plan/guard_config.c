@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* guard_config - see guard_config.h.  Pure. */
 #include "runtime/plan/guard_config.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * guard_config - git configuration text: a strict reader, and the question whether a file is inert.
  *

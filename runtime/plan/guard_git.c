@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * guard_git - the indirections of git: .git files, commondir, included files, and every program or
  * directory that a configuration names.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* guard_names - see guard_names.h.  Pure. */
 #include "runtime/plan/guard_names.h"
 

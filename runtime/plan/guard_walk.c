@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * guard_walk - every directory of a hostile tree, in bounded time, memory and descriptors.
  *

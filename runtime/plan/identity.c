@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * identity - which sandbox this is: agent, session, scope key, slug, state directory, user ids.
  *

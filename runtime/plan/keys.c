@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * keys - from parsed configuration values to settings: the walk, and the keys of sandbox and sandbox.native.
  *

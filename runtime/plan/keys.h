@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * keys - tables of configuration keys: name, types, what a value does.  Shared by keys.c and docker.c.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * layer - the names of the layers of isolation, shared by plan, launch, verify, doctor and the result.
  */

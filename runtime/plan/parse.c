@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * parse - numbers, sizes, times, ids, limits and paths of options and configuration.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * parse_mount - the text forms of binds and tmpfs mounts.  Pure.
  */

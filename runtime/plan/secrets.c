@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * secrets - which host paths must never be mounted into a sandbox, whoever asks.
  *

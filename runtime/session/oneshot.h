@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * oneshot - a sandbox for one command, with what belongs before and after it on the host.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * quarantine - when a sandbox that could write host directories has ended, take away what the host would run or trust.
  *

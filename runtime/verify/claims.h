@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * claims - what a plan promises, as a list of tries with the answer that each must get.  Pure but
  * for stat(2) on the host.

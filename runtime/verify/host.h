@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * host - can this host give each layer?  Found out by trying, in a child that is thrown away.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * host_cgroup - can we have a cgroup with limits?  Makes one, exactly as launch does, and removes
  * it; then explains.

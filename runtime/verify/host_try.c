@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * host_try - one function a layer: do what launch would do, in a child that ends afterwards.
  */

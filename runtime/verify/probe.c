@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * probe - main of oc-probe: takes the list of tries, runs each in a child of its own, prints the
  * answers.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * probe_files - the root file system, mounts, hidden paths, devices, and what only Landlock
  * forbids.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * verify - see verify.h.  The probe runs in the sandbox of the plan, its answers are put next to
  * the claims.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * verify - builds the sandbox of a plan, tries inside it what the plan forbids, compares claimed
  * with verified.

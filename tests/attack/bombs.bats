@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # R1: bombs.  The host stays usable, everything ends in time, nothing is left, and the result says what ended it.
 

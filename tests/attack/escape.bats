@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # P11, P13, P14: out of the root by descriptors, the working directory, /proc, devices; what the host sees of it.
 

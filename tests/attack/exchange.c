@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * exchange - swap two names for ever, as fast as it goes: the other half of a race.
  *

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # Words that are taken for something else: options behind the command, ids, names of files, the environment of the launcher.
 

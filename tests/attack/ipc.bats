@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # N9 to N12: the host's sockets and processes, and those of a second sandbox of the same user.
 

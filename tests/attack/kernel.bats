@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # R2, N9, N10: the doors of the kernel.  Closed twice where that is possible: the filter gone, the next layer still holds.
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # P12: kill -9 at every step of a launch leaves no process, mount, cgroup or file.
 #

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # C7: a host that cannot give a layer.  The launch stops with 125 and names it, nothing runs; with --allow-missing it runs and
 # the result says so.  `without` makes the host poorer: by a system call filter, or by limits on namespaces.

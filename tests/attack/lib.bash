@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
 # lib - what the attack tests share: a place, an ordinary user, one way to run a sandbox as root or as that user, and looking at

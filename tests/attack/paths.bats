@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # P1, P3, P4, P5, P9: what the command leaves in a workspace, and a host that then works there: git, a shell, the next sandbox.
 #

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * payload_bombs - attempts to use up what the host has: processes, threads, memory, inodes, descriptors, disk.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * payload_files - attempts on files: the root, /proc, /dev, set-user-id files, links, descriptors.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * payload_process - attempts on other processes, namespaces, privileges, sockets and terminals.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pty - run a program on a terminal that answers questions, and say what is left in the terminal's input afterwards.
  *

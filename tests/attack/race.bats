@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # P13, P9: a directory and a link to the canary change places without end while sandboxes are made on them (CVE-2021-30465,
 # CVE-2024-45310, CVE-2019-18837).  2,000 rounds in all, or as many as a minute has room for; OC_RACE_SECONDS and

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz_conftext - includes and variables.  The input is split at bytes 0x1E into the files main, a,
  * b and sub/c of a temporary directory; the loader itself refuses to read anything else.

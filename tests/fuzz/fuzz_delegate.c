@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz_delegate - any bytes as a message of the systemd user manager.
  * fuzz-sources: runtime/launch/delegate.c

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz_gitconfig - any bytes to the git configuration reader, the judge of it, the rebase list, the
  * name comparison and the journal reader.

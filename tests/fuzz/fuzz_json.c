@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_json - any bytes to the JSON5 reader; what it accepts must survive writer and reader. */
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz_plan_args - a whole plan from options: lines of the input, each with a letter that names the option.
  *

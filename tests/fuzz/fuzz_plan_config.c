@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz_plan_config - the keys of sandbox objects and profiles.  The first byte chooses: sandbox object, the same with
  * docker.* set aside, or profile.  What is taken must hold the promises of struct oc_plan.

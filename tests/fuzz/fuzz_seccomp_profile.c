@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a seccomp profile.  What is accepted must compile to a program that agrees with its
  * rules (the compiler checks that itself, and a disagreement is a crash here), or be too large.

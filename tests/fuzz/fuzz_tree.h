@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_tree - what holds for every tree that the readers give out; aborts if it does not. */
 #ifndef OC_TESTS_FUZZ_TREE_H
 #define OC_TESTS_FUZZ_TREE_H

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # `doctor` on this host, and in surroundings that take something away: it must name what, why, and what to do.
 

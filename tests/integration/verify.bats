@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: Apache-2.0
 #
 # `verify` on the real launcher, and on one that leaves a layer out while it claims it (oc-sandbox-weak): each layer's
 # probes must see that.  What the bare host answers to the probes is in tests/unit/test_verify.

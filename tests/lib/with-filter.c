@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * with-filter - run a program under one filter of the launcher and nothing else of the sandbox.
  *

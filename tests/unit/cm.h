@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cm - what cmocka.h needs before it, and the one reason to skip. */
 #ifndef OC_TESTS_CM_H
 #define OC_TESTS_CM_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* guard_util - a workspace of one's own, real commands in it, scan and sweep of it. */
 #ifndef OC_TESTS_GUARD_UTIL_H
 #define OC_TESTS_GUARD_UTIL_H

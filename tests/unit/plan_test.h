@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plan_test - a private home and state directory for tests of plans, and the few things that all of them do.
  */

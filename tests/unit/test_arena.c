@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* arena: alignment, zeroing, large blocks, overflow, out of memory; buf: growth and termination. */
 #define _GNU_SOURCE 1
 #include <signal.h>

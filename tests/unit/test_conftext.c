@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* conftext: includes, variables, limits and refusals, on real files in a temporary directory. */
 #define _GNU_SOURCE 1
 #include <dirent.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_delegate - the one D-Bus call: its bytes against the specification, its answers, and a
  * manager that behaves badly.
@@ -326,7 +326,7 @@ static void manager(int listener, enum manner how)
 	strcpy(login, "_AUTH EXTERNAL ");
 	snprintf(uid, sizeof uid, "%u", (unsigned)geteuid());
 	for (const char *p = uid; *p; p++)
-		snprintf(login + strlen(login), 8, "%02x", (unsigned)*p);
+		snprintf(login + strlen(login), 12, "%02x", (unsigned)*p);
 	strcat(login, "\r\n");
 	size_t n = strlen(login);
 	login[0] = '\0';

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* err: filling, context, cutting, and printing of hostile text. */
 #define _GNU_SOURCE 1
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fd: opening, whole reads and writes, atomic replacement, directories, paths - in a real
  * directory. */
 #define _GNU_SOURCE 1

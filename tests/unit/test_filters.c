@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The compiled-in filters on the running kernel: every attempt is made by a child under the filter
  * and by one without, so that an attempt that the kernel refuses anyway does not count as a proof.

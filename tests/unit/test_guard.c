@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* guard: names, git configuration text, hostile trees, the quarantine, the journal.  Real
  * directories. */
 #define _GNU_SOURCE 1

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * guard against real git and real shells: every vector is planted, shown to run the planted command
  * on the host, and shown not to after the sweep.  And: ordinary git work loses nothing, and goes on

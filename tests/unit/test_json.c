@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* json: the JSON5 grammar as tables, limits, places, accessors, writer. */
 #define _GNU_SOURCE 1
 #include <math.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1 /* nftw(3) */
 #include "tests/unit/plan_test.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The reader and the compiler of seccomp profiles, and what the shipped profiles account for. */
 #include <errno.h>
 #include <linux/seccomp.h>

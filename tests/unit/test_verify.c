@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Verification: which answers fulfil which claims, and that every layer's probes see it when there
  * is no sandbox at all.
