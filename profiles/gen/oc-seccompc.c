@@ -75,7 +75,7 @@ static int emit_c(struct oc_arena *a, char **specs, size_t count, struct oc_err 
 			     "#include <stddef.h>\n#include <string.h>\n\n"
 			     "#include \"runtime/launch/filters.h\"\n\n");
 	for (size_t i = 0; i < count; i++) {
-		struct oc_seccomp_profile *p;
+		struct oc_seccomp_profile *p = NULL;
 		struct oc_seccomp_program prog;
 		const char *eq = strchr(specs[i], '=');
 		if (!eq || !name_is_plain(specs[i], (size_t)(eq - specs[i])))
@@ -103,7 +103,7 @@ static int emit_c(struct oc_arena *a, char **specs, size_t count, struct oc_err 
 
 static int emit_one(struct oc_arena *a, const char *path, struct oc_err *err)
 {
-	struct oc_seccomp_profile *p;
+	struct oc_seccomp_profile *p = NULL;
 	struct oc_seccomp_program prog;
 	oc_auto_buf rows = {0};
 	if (load(a, path, OC_SECCOMP_PEDANTIC, &p, err) < 0)
@@ -138,7 +138,7 @@ static void print_action(struct oc_buf *b, uint32_t action)
 
 static int list(struct oc_arena *a, const char *path, struct oc_err *err)
 {
-	struct oc_seccomp_profile *p;
+	struct oc_seccomp_profile *p = NULL;
 	oc_auto_buf b = {0};
 	if (load(a, path, OC_SECCOMP_TOLERANT, &p, err) < 0)
 		return -1;
@@ -166,7 +166,7 @@ static int list(struct oc_arena *a, const char *path, struct oc_err *err)
 
 static int compile_file(struct oc_arena *a, const char *path, struct oc_err *err)
 {
-	struct oc_seccomp_profile *p;
+	struct oc_seccomp_profile *p = NULL;
 	struct oc_seccomp_program prog;
 	if (load(a, path, OC_SECCOMP_TOLERANT, &p, err) < 0)
 		return -1;

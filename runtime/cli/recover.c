@@ -44,7 +44,6 @@ int oc_cmd_recover(int argc, char **argv)
 		return oc_cli_fail(&err);
 	if (oc_quarantine_recover(&a, state, entry, &found, &err) < 0)
 		return oc_cli_fail(&err);
-	oc_auto_buf out = {0};
 	for (size_t i = 0; i < found.count; i++) {
 		const struct oc_quarantined *q = &found.items[i];
 		struct oc_err e = {0};

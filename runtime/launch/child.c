@@ -3,7 +3,8 @@
  * child - the far side of clone3, as a list.
  *
  * The order is the argument:
- *   ids before mounts (what is made belongs to the payload's id), the cgroup before the first byte of the payload and as
+ *   first what needs no id, while the monitor writes the id maps; ids before mounts (what is made belongs to the payload's
+ *   id), the cgroup before the first byte of the payload and as
  *   late as that (on v1 the monitor makes it meanwhile), its namespace after it and before the capabilities go,
  *   mounts before Landlock (a Landlocked task cannot mount), /proc before the old root goes (the kernel wants to see
  *   a full /proc to grant a new one), securebits before the capabilities that permit setting them, no_new_privs before
@@ -130,10 +131,10 @@ int oc_step_tty(struct oc_child *c, struct oc_err *err)
 
 static int set_up(struct oc_child *c)
 {
-	if (oc_child_step(c, OC_LAYER_USER, oc_step_ids) < 0 ||
-	    oc_child_step(c, OC_LAYER_UTS, oc_step_hostname) < 0 ||
+	if (oc_child_step(c, OC_LAYER_UTS, oc_step_hostname) < 0 ||
 	    oc_child_step(c, OC_LAYER_NET, oc_step_loopback) < 0 ||
 	    oc_child_step(c, OC_LAYER_MOUNT, oc_step_propagation) < 0 ||
+	    oc_child_step(c, OC_LAYER_USER, oc_step_ids) < 0 ||
 	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_new_root) < 0 ||
 	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_rows) < 0 ||
 	    oc_child_step(c, OC_LAYER_MASKS, oc_step_masks) < 0 ||

@@ -58,6 +58,7 @@ struct oc_child {
 	int root_fd;
 	int parent_fd;	       /* directory that held the target of an earlier row, or -1 */
 	const char *parent_of; /* that target */
+	bool parent_own;       /* it lies in a file system that we made */
 	dev_t own_dev[16]; /* file systems that we made: mount points may be created there */
 	unsigned own_dev_count;
 	int null_fd; /* the host's /dev/null, checked */

@@ -178,7 +178,14 @@ static int open_parent(struct oc_child *c, const char *target, const char **name
 	oc_closep(&c->parent_fd);
 	c->parent_fd = fd;
 	c->parent_of = target;
+	c->parent_own = is_own(c, fd);
 	return fd;
+}
+
+/* Whether what open_parent gave may get new entries. */
+static bool parent_is_own(const struct oc_child *c, int dir)
+{
+	return dir == c->root_fd || (dir == c->parent_fd && c->parent_own);
 }
 
 /* Something was mounted on target: a parent that is kept may lie under it now. */
@@ -227,8 +234,23 @@ static int open_point(struct oc_child *c, const char *target, bool is_dir, mode_
 static int attach(struct oc_child *c, int tree, const char *target, bool is_dir, mode_t mode,
 		  struct oc_err *err)
 {
-	oc_auto_close at = open_point(c, target, is_dir, mode, err);
+	const char *name;
+	int dir = open_parent(c, target, &name, err);
 
+	if (dir < 0)
+		return -1;
+	/* The usual case: a new name in a directory of ours, where nobody else can put a link. */
+	if (parent_is_own(c, dir)) {
+		int r = is_dir ? mkdirat(dir, name, mode) : mknodat(dir, name, S_IFREG | 0444, 0);
+		if (r == 0) {
+			if (oc_sys_move_mount(tree, "", dir, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+				return oc_fail(err, errno, "cannot mount on %s", target);
+			return 0;
+		}
+		if (errno != EEXIST)
+			return oc_fail(err, errno, "cannot make the mount point %s", target);
+	}
+	oc_auto_close at = open_point(c, target, is_dir, mode, err);
 	if (at < 0)
 		return -1;
 	if (oc_sys_move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
@@ -316,7 +338,7 @@ static int file_row(struct oc_child *c, const struct oc_mount *row, struct oc_er
 
 	if (dir < 0)
 		return -1;
-	if (is_own(c, dir)) {
+	if (parent_is_own(c, dir)) {
 		oc_auto_close fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 					  row->mode ? row->mode : 0444);
 		if (fd < 0)
@@ -352,7 +374,7 @@ static int symlink_row(struct oc_child *c, const struct oc_mount *row, struct oc
 
 	if (dir < 0)
 		return -1;
-	if (!is_own(c, dir))
+	if (!parent_is_own(c, dir))
 		return row->optional ? 0
 				     : oc_fail(err, EROFS, "cannot make the link %s", row->target);
 	if (symlinkat(row->source, dir, name) < 0)

@@ -130,7 +130,6 @@ int oc_etc_rows(struct oc_builder *b, struct oc_err *err)
 	static const char *const host[] = {
 		"/etc/ld.so.cache",   "/etc/alternatives",    "/etc/ssl/certs",
 		"/etc/ca-certificates/extracted", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted",
-		"/etc/services",      "/etc/protocols",
 	};
 	struct oc_mount *m = oc_mount_add(b, OC_MOUNT_DIR, "/etc", NULL, "default");
 	m->mode = 0755;
@@ -145,6 +144,8 @@ int oc_etc_rows(struct oc_builder *b, struct oc_err *err)
 	link_row(b, "/etc/os-release", "../usr/lib/os-release");
 	link_row(b, "/etc/mtab", "../proc/self/mounts");
 	localtime_row(b);
+	copied_file(b, "/etc/services", 64 << 10);
+	copied_file(b, "/etc/protocols", 16 << 10);
 	copied_file(b, "/etc/ssl/openssl.cnf", 64 << 10);
 	copied_file(b, "/etc/pki/tls/openssl.cnf", 64 << 10);
 	for (size_t i = 0; i < sizeof(host) / sizeof(*host); i++)

@@ -407,6 +407,7 @@ records() {
 	cat >"$W/t.py" <<-'EOF'
 		from tls import *
 		import sys, time
+		socket.getaddrinfo("web.example", 80)
 		u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.setblocking(False)
 		q = lambda i: b"\0\1\1\0\0\1\0\0\0\0\0\0\5n%04d\4wild\7example\0\0\1\0\1" % (i % 10000)
 		end = time.monotonic() + 2; n = 0
@@ -421,6 +422,9 @@ records() {
 		    try: socket.create_connection(("8.8.8.8", 443), 5).close()
 		    except ConnectionResetError: pass
 		s = dial("web.example", 80); s.sendall(b"GET / HTTP/1.1\r\nHost: web.example\r\n\r\n"); assert b"200 OK" in answer(s)
+		# The table of names is full: a new one is refused, the old ones stay.
+		try: socket.getaddrinfo("new.wild.example", 80); assert False
+		except socket.gaierror: pass
 		rss = [int(l.split()[1]) for l in open("/proc/%s/status" % open(sys.argv[1]).read().strip()) if l.startswith("RssAnon")][0]
 		assert rss < 8192, rss
 		assert m * 20 > 10000, m
