@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,10 @@ int oc_cmd_run(int argc, char **argv)
 	 * The janitor shares our descriptors and ends a moment after us: whoever reads our output must not wait for that.  Neither the
 	 * arena nor the plan's descriptors are given back one by one: the process ends here.
 	 */
+	/* With the terminal closed its other end may be closed too, and a hang-up must not become our exit status. */
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
 	for (int fd = 0; fd < 3; fd++)
 		close(fd);
 	oc_closep(&result);

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -588,6 +589,22 @@ void oc_cgroup_usage(const struct oc_cgroup *cg, struct oc_cgroup_usage *u)
 		u->cpu_user_us = read_keyed(cg->leaf[0], "cpu.stat", "user_usec");
 		u->cpu_system_us = read_keyed(cg->leaf[0], "cpu.stat", "system_usec");
 	}
+}
+
+int oc_cgroup_oom_event(const struct oc_cgroup *cg)
+{
+	char text[64];
+
+	if (cg->kind != OC_CGROUP_V1)
+		return -1;
+	oc_auto_close control = oc_openat2(cg->leaf[OC_CG_MEMORY], "memory.oom_control", O_RDONLY, 0, BENEATH);
+	oc_auto_close event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (control < 0 || event < 0)
+		return -1;
+	snprintf(text, sizeof text, "%d %d", event, control);
+	if (oc_write_file_at(cg->leaf[OC_CG_MEMORY], "cgroup.event_control", text) < 0)
+		return -1;
+	return oc_steal_fd(&event);
 }
 
 int oc_cgroup_remove(struct oc_cgroup *cg)

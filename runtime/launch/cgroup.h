@@ -47,6 +47,8 @@ bool oc_cgroup_unified(void);
 /* Make the leaf with the plan's limits, but for those of cg->missing.  On error nothing is left behind and cg->kind is OC_CGROUP_NONE. */
 int oc_cgroup_create(struct oc_cgroup *cg, const struct oc_plan *plan, struct oc_err *err);
 void oc_cgroup_usage(const struct oc_cgroup *cg, struct oc_cgroup_usage *u);
+/* v1: a descriptor that becomes readable when the memory limit is hit, or -1 where the kernel has none. v2 kills the group by itself. */
+int oc_cgroup_oom_event(const struct oc_cgroup *cg);
 /* Remove the leaf, whose processes are dead. Returns -1 with errno if it could not be removed. */
 int oc_cgroup_remove(struct oc_cgroup *cg);
 

@@ -22,7 +22,6 @@
 /* What a bind row needs beyond the plan. */
 struct oc_child_mount {
 	int tree_fd; /* root: detached, flagged and id-mapped by the parent; else -1 */
-	int path_fd; /* where it is, for rows that the launcher opened itself; else -1 */
 };
 
 struct oc_child {
@@ -66,7 +65,6 @@ struct oc_child {
 	const struct oc_mount *row; /* argument of the two steps below */
 	int point_fd;
 	int ruleset_fd;
-	int landlock_abi;
 	int pty_master, pty_slave;
 	int proc_fd;
 	enum oc_layer_state state[OC_LAYER_COUNT];

@@ -297,17 +297,26 @@ static int load(const struct sock_filter *insns, size_t count, struct oc_err *er
 
 int oc_step_seccomp(struct oc_child *c, struct oc_err *err)
 {
-	/* Where processors stand in for processor time, the payload must not take more of them. */
-	static const struct sock_filter keep_affinity[] = {
+	/*
+	 * What stands in for a cgroup must hold.  Processors in place of processor time: the payload may not take more of them.
+	 * Memory that is in no process: System V segments of at most 64 KB, of which there can be 4096.
+	 */
+	static const struct sock_filter stand_ins[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setaffinity, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setaffinity, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_shmget, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + 4),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 0, 4, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 65536, 2, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
 	};
-
 	if (!c->filter)
 		return oc_fail(err, 0, "there is no filter %s", c->plan->seccomp);
-	if (c->cpu_limit > 0 && load(keep_affinity, sizeof keep_affinity / sizeof keep_affinity[0], err) < 0)
+	if ((c->cpu_limit > 0 || c->data_limit > 0) &&
+	    load(stand_ins, sizeof stand_ins / sizeof stand_ins[0], err) < 0)
 		return -1;
 	/*
 	 * A profile of the user's own comes on top of the floor, which keeps what no profile may give away: set-user-id files

@@ -128,7 +128,7 @@ int oc_step_dev(struct oc_child *c, struct oc_err *err)
 		return -1;
 
 	oc_auto_close shm =
-		oc_mount_tmpfs(row->size_bytes, row->inodes, 01777,
+		oc_mount_tmpfs(row->size_bytes, row->inodes ? row->inodes : 16384, 01777,
 			       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 	if (shm < 0)
 		return oc_err_context(err, "/dev/shm");
@@ -141,21 +141,6 @@ int oc_step_dev(struct oc_child *c, struct oc_err *err)
 			return oc_fail(err, errno, "cannot make /dev read-only");
 	}
 	return 0;
-}
-
-/*
- * Where no cgroup counts it, System V shared memory is bounded by the setting of the ipc namespace, which is our own.  Before
- * 6.9 only the host's root may write it there: then the report says that it is not bounded.
- */
-static void limit_shared_memory(struct oc_child *c)
-{
-	char pages[24];
-	const char *text = oc_digits(pages, c->data_limit / 4096);
-	oc_auto_close fd = oc_openat2(c->proc_fd, "sys/kernel/shmall", O_WRONLY, 0,
-				      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		oc_child_detail_add(c, OC_LAYER_CGROUP, "; not SysV shm");
 }
 
 int oc_step_proc_make(struct oc_child *c, struct oc_err *err)
@@ -175,8 +160,6 @@ int oc_step_proc_make(struct oc_child *c, struct oc_err *err)
 		return oc_err_hint(err, "inside a container whose /proc has masked paths the kernel "
 					"refuses this (the container needs an unmasked /proc)");
 	}
-	if (c->data_limit > 0 && (c->clone_flags & CLONE_NEWIPC))
-		limit_shared_memory(c);
 	return 0;
 }
 

@@ -95,7 +95,6 @@ int oc_step_ruleset(struct oc_child *c, struct oc_err *err)
 		}
 	}
 	c->ruleset_fd = oc_steal_fd(&set);
-	c->landlock_abi = abi;
 	char text[] = "ABI  ";
 	text[4] = (char)('0' + abi % 10);
 	if (abi > 9) {

@@ -169,7 +169,7 @@ static int prepare_mounts(struct oc_child *c, struct oc_err *err)
 
 	c->mounts = oc_arena_array(p->arena, p->mount_count ? p->mount_count : 1, sizeof *c->mounts);
 	for (size_t i = 0; i < p->mount_count; i++)
-		c->mounts[i] = (struct oc_child_mount){.tree_fd = -1, .path_fd = -1};
+		c->mounts[i] = (struct oc_child_mount){.tree_fd = -1};
 	for (size_t i = 0; i < p->mount_count; i++) {
 		struct oc_mount *row = &p->mounts[i];
 		if (row->kind != OC_MOUNT_BIND)
@@ -250,9 +250,7 @@ int oc_prepare_child(struct oc_child *c, const struct oc_plan *plan, const struc
 
 void oc_prepare_close(struct oc_child *c)
 {
-	for (size_t i = 0; c->mounts && i < c->plan->mount_count; i++) {
+	for (size_t i = 0; c->mounts && i < c->plan->mount_count; i++)
 		oc_closep(&c->mounts[i].tree_fd);
-		oc_closep(&c->mounts[i].path_fd);
-	}
 	c->mounts = NULL;
 }

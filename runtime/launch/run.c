@@ -46,6 +46,7 @@ struct run {
 	int sock;	/* to pid 1 */
 	int signal_fd;
 	int caller_fd;	/* pidfd of the process that started us, or -1 */
+	int oom_fd;	/* v1: readable when the memory limit was hit, or -1 */
 	sigset_t old_mask;
 	uint64_t started_us, deadline_us, kill_us; /* monotonic; 0: none */
 	bool ready, reported, timed_out, over_memory;
@@ -174,6 +175,12 @@ static int limit(struct run *r, struct oc_err *err)
 	return 0;
 }
 
+/* The far side has failed already; why, is in the socket. */
+static bool gone(int errnum)
+{
+	return errnum == EPIPE || errnum == ECONNRESET;
+}
+
 static int start(struct run *r, struct oc_err *err)
 {
 	int pair[2];
@@ -199,7 +206,7 @@ static int start(struct run *r, struct oc_err *err)
 			return -1;
 		}
 		struct oc_msg go = {.type = OC_MSG_GO};
-		if (oc_msg_send(r->sock, &go, -1) < 0 && errno != EPIPE)
+		if (oc_msg_send(r->sock, &go, -1) < 0 && !gone(errno))
 			return oc_fail(err, errno, "cannot talk to pid 1");
 	}
 	close(pair[1]);
@@ -212,8 +219,7 @@ static int send_cgroup(struct run *r, struct oc_err *err)
 {
 	struct oc_msg m = {.type = OC_MSG_CGROUP};
 
-	/* EPIPE: it has failed already and said why. */
-	if (oc_msg_send_fds(r->sock, &m, r->cg.tasks, OC_CG_COUNT) < 0 && errno != EPIPE)
+	if (oc_msg_send_fds(r->sock, &m, r->cg.tasks, OC_CG_COUNT) < 0 && !gone(errno))
 		return oc_fail(err, errno, "cannot talk to pid 1");
 	return 0;
 }
@@ -361,14 +367,15 @@ static int poll_timeout(const struct run *r, uint64_t now)
 static void watch(struct run *r)
 {
 	for (;;) {
-		struct pollfd p[4 + OC_PIPES_POLL + OC_RELAY_POLL] = {
+		struct pollfd p[5 + OC_PIPES_POLL + OC_RELAY_POLL] = {
 			{.fd = r->janitor.init_pidfd, .events = POLLIN},
 			{.fd = r->sock, .events = POLLIN},
 			{.fd = r->signal_fd, .events = POLLIN},
 			{.fd = r->caller_fd, .events = POLLIN},
+			{.fd = r->oom_fd, .events = POLLIN},
 		};
-		oc_pipes_poll(&r->pipes, p + 4);
-		oc_relay_poll(&r->relay, p + 4 + OC_PIPES_POLL);
+		oc_pipes_poll(&r->pipes, p + 5);
+		oc_relay_poll(&r->relay, p + 5 + OC_PIPES_POLL);
 		uint64_t now = now_us();
 		if (poll(p, sizeof p / sizeof p[0], poll_timeout(r, now)) < 0 && errno != EINTR) {
 			kill_all(r);
@@ -378,13 +385,20 @@ static void watch(struct run *r)
 			on_message(r);
 		if (p[2].revents)
 			on_signals(r);
+		if (p[4].revents) {
+			/* As memory.oom.group does on v2: not one process out of the middle of the command, but the command. */
+			close(r->oom_fd);
+			r->oom_fd = -1;
+			r->over_memory = true;
+			kill_all(r);
+		}
 		if (p[3].revents) {
 			close(r->caller_fd);
 			r->caller_fd = -1;
 			kill_all(r);
 		}
-		oc_pipes_run(&r->pipes, p + 4);
-		oc_relay_run(&r->relay, p + 4 + OC_PIPES_POLL);
+		oc_pipes_run(&r->pipes, p + 5);
+		oc_relay_run(&r->relay, p + 5 + OC_PIPES_POLL);
 		on_time(r, now_us());
 		if (p[0].revents)
 			return;
@@ -460,6 +474,7 @@ static int run(struct run *r, struct oc_err *err)
 		return 0;
 	if (r->plan->timeout_ms)
 		r->deadline_us = r->started_us + r->plan->timeout_ms * 1000;
+	r->oom_fd = oc_cgroup_oom_event(&r->cg);
 	watch(r);
 	return 0;
 }
@@ -490,6 +505,7 @@ static void clean_up(struct run *r)
 	oc_closep(&r->sock);
 	oc_closep(&r->child.status_fd);
 	oc_closep(&r->caller_fd);
+	oc_closep(&r->oom_fd);
 	if (r->signal_fd >= 0) {
 		/* One that came meanwhile must not be delivered now. */
 		sigset_t pipe_only;
@@ -512,7 +528,7 @@ int oc_launch_run(const struct oc_plan *plan, const struct oc_launch_options *op
 	r->plan = plan;
 	r->opt = opt;
 	r->res = res;
-	r->sock = r->signal_fd = r->caller_fd = -1;
+	r->sock = r->signal_fd = r->caller_fd = r->oom_fd = -1;
 	oc_cgroup_init(&r->cg);
 	oc_janitor_init(&r->janitor);
 	r->relay.master = -1;
