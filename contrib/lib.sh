@@ -14,7 +14,7 @@ die() {
 
 build_packages='autoconf automake gcc libc6-dev libc-ares-dev make pkg-config libmd-dev libseccomp-dev libcmocka-dev'
 check_packages="$build_packages
-	bats clang clang-tidy expect gdb git jq libclang-rt-14-dev mandoc nodejs procps python3 shellcheck strace
+	bats clang clang-tidy curl expect gdb git iproute2 jq libclang-rt-14-dev mandoc nodejs openssl procps python3 shellcheck strace
 	util-linux xz-utils"
 
 # install_missing PACKAGE...: says what is missing and installs it; silent when nothing is.

@@ -19,6 +19,7 @@ include $(top_srcdir)/tests/unit/base.mk
 include $(top_srcdir)/tests/unit/broker.mk
 include $(top_srcdir)/tests/unit/delegate.mk
 include $(top_srcdir)/tests/unit/guard.mk
+include $(top_srcdir)/tests/unit/netns.mk
 include $(top_srcdir)/tests/unit/plan.mk
 include $(top_srcdir)/tests/unit/profiles.mk
 include $(top_srcdir)/tests/attack/local.mk

@@ -2,31 +2,49 @@
 /*
  * broker - oc-egress, the egress broker of one sandbox, as the monitor sees it.
  *
- * oc-egress runs on the host side with the descriptors that it was given, and nothing else.  It is started by execveat of a
- * descriptor, with an empty environment, /dev/null as its three streams and the control socket as descriptor 3.
+ * oc-egress runs on the host side with the descriptors that it was given, and nothing else.  It is
+ * started by execveat of a descriptor, with an empty environment, /dev/null as its three streams
+ * and the control socket as descriptor 3.
  *
- * The control socket is a UNIX SOCK_SEQPACKET pair; one message is one JSON object of at most OC_BROKER_MESSAGE_MAX bytes.
+ * The control socket is a UNIX SOCK_SEQPACKET pair; one message is one JSON object of at most
+ * OC_BROKER_MESSAGE_MAX bytes.
  *
  * monitor -> broker
- *   {"op":"start","version":1,"fds":["log","tcp4","dns4","tcp6","dns6"],"resolvers":["192.0.2.53","[2001:db8::1]:5353"],
+ *
+ *   {"op":"start","version":1,"fds":["log","tcp4","dns4","tcp6","dns6"],
+ *    "resolvers":["192.0.2.53","[2001:db8::1]:5353"],
  *    "mode":"allowlist","allow":[RULE...],"deny":[RULE...],"allowPrivate":[CLASS...],
  *    "limits":{"connections":N,"connectMs":N,"firstBytesMs":N,"idleMs":N,"recordsPerSecond":N},
- *    "budgets":{"uploadBytes":N,"connections":N,"names":N,"rule":{"uploadBytes":N,"connections":N,"names":N}}}
- *        Once, first.  "fds" names the descriptors that come along (SCM_RIGHTS), in their order; tcp4 and dns4 must be there.  "log" takes
- *        the decision records (netns/policy/record.h); without it there are none.  Without "resolvers" those of the host's resolv.conf are asked.  A number that is missing or 0: for a limit the
- *        default, for a budget no budget.
+ *    "budgets":{"uploadBytes":N,"connections":N,"names":N,
+ *               "rule":{"uploadBytes":N,"connections":N,"names":N}}}
+ *
+ *   Once, first.  "fds" names the descriptors that come along (SCM_RIGHTS), in their order; tcp4
+ *   and dns4 must be there.  "log" takes the decision records (netns/policy/record.h), without it
+ *   there are none; it is a pipe, a regular file or a message socket, and is made non-blocking.
+ *   Without "resolvers" those of the host's resolv.conf are asked.  A number that is missing or 0:
+ *   for a limit the default, for a budget no budget.
+ *
  *   {"op":"rules","mode":...,"allow":[...],"deny":[...],"allowPrivate":[...]}
- *        Replaces the rules, all or nothing.  Connections that the new rules would not allow are closed; budgets go on.
+ *
+ *   Replaces the rules, all or nothing.  Connections that the new rules would not allow are closed;
+ *   budgets go on.
+ *
  *   {"op":"stats"}
  *
  * broker -> monitor, one answer to each message, in order
- *   {"op":"start","ok":true,"connections":N,"user":BOOL,"mount":BOOL,"landlock":ABI}   serves from now on; jailed before it read the message
- *   {"op":"rules","ok":true,"closed":N}
- *   {"op":"stats","ok":true,...}                    counters, see oc_broker_stats_write
- *   {"op":OP,"ok":false,"error":TEXT,"hint":TEXT}   nothing was changed; after "start" the broker ends
  *
- * When the control socket closes, or its parent ends, the broker ends.  When the broker ends, by whatever cause, its sockets are closed by the
- * kernel: every connection breaks, new ones and names are refused.  The monitor must keep no copy of them.
+ *   {"op":"start","ok":true,"connections":N,"user":BOOL,"mount":BOOL,"landlock":ABI}
+ *       It serves from now on, and was jailed before it read the message.  connections: how many at
+ *       once, which may be fewer than was asked for where descriptors are few.
+ *   {"op":"rules","ok":true,"closed":N}
+ *   {"op":"stats","ok":true,...}
+ *       Counters, and under "reasons" how often each reason was given.
+ *   {"op":OP,"ok":false,"error":TEXT,"hint":TEXT}
+ *       Nothing was changed; after "start" the broker ends.
+ *
+ * When the control socket closes, or its parent ends, the broker ends.  When the broker ends, by
+ * whatever cause, its sockets are closed by the kernel: every connection breaks, new ones and names
+ * are refused.  The monitor must keep no copy of them.
  */
 #ifndef OC_NETNS_BROKER_BROKER_H
 #define OC_NETNS_BROKER_BROKER_H
@@ -60,34 +78,41 @@ struct oc_broker_config {
 };
 
 /* The message "start" (with sockets) or "rules" (sockets NULL). */
-void oc_broker_config_write(struct oc_buf *out, const struct oc_broker_config *c, const struct oc_net_sockets *sockets, int log_fd);
+void oc_broker_config_write(struct oc_buf *out, const struct oc_broker_config *c,
+			    const struct oc_net_sockets *sockets, int log_fd);
 
 struct oc_broker {
 	pid_t pid;
 	int pidfd;
 	int control;
 };
-#define OC_BROKER_NONE {-1, -1, -1}
+#define OC_BROKER_NONE                                                                             \
+	{                                                                                          \
+		-1, -1, -1                                                                         \
+	}
 
 /*
  * In three parts, so that the program starts while the sandbox is being made:
- * spawn    fork and execveat program_fd (oc-egress, opened by the caller).  The child is killed when the calling thread ends.
- * send     the start message with the sockets and log_fd (-1: no records).  The caller closes its copies of the sockets afterwards.
- * ready    waits for the answer, at most timeout_ms.
- * Each leaves a broker that failed to oc_broker_stop.
+ * spawn    clone and execveat program_fd (oc-egress, opened by the caller).  The child is killed
+ * when the calling thread ends. send     the start message with the sockets and log_fd (-1: no
+ * records).  The caller closes its copies of the sockets afterwards. ready    waits for the answer,
+ * at most timeout_ms. Each leaves a broker that failed to oc_broker_stop.
  */
 int oc_broker_spawn(struct oc_broker *b, int program_fd, struct oc_err *err);
-int oc_broker_send(struct oc_broker *b, const struct oc_broker_config *c, const struct oc_net_sockets *sockets, int log_fd,
-		   struct oc_err *err);
+int oc_broker_send(struct oc_broker *b, const struct oc_broker_config *c,
+		   const struct oc_net_sockets *sockets, int log_fd, struct oc_err *err);
 int oc_broker_ready(struct oc_broker *b, int timeout_ms, struct oc_err *err);
 /* All three; on failure nothing is left. */
-int oc_broker_start(struct oc_broker *b, int program_fd, const struct oc_broker_config *c, const struct oc_net_sockets *sockets,
-		    int log_fd, struct oc_err *err);
+int oc_broker_start(struct oc_broker *b, int program_fd, const struct oc_broker_config *c,
+		    const struct oc_net_sockets *sockets, int log_fd, struct oc_err *err);
 
-/* Send one message (no descriptors) and wait for its answer, which replaces *answer.  "ok":false is an error here. */
-int oc_broker_call(struct oc_broker *b, const struct oc_buf *message, struct oc_buf *answer, int timeout_ms, struct oc_err *err);
+/* Send one message (no descriptors) and wait for its answer, which replaces *answer.  "ok":false is
+ * an error here. */
+int oc_broker_call(struct oc_broker *b, const struct oc_buf *message, struct oc_buf *answer,
+		   int timeout_ms, struct oc_err *err);
 /* Replace the rules; *closed (may be NULL) is the number of connections that ended by it. */
-int oc_broker_rules(struct oc_broker *b, const struct oc_broker_config *c, uint64_t *closed, struct oc_err *err);
+int oc_broker_rules(struct oc_broker *b, const struct oc_broker_config *c, uint64_t *closed,
+		    struct oc_err *err);
 
 /* Kill it, reap it, close everything.  Does nothing to OC_BROKER_NONE. */
 void oc_broker_stop(struct oc_broker *b);

@@ -2,7 +2,8 @@
 /*
  * budget - see internal.h: counts what a sandbox uses, and says when it is enough.
  *
- * Distinct names are counted as keyed 64-bit hashes: the sandbox chooses the names, so the key must not be known to it.
+ * Distinct names are counted as keyed 64-bit hashes: the sandbox chooses the names, so the key must
+ * not be known to it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -65,31 +66,30 @@ int oc_budget_init(struct oc_budgets *b, struct oc_err *err)
 }
 
 /* Open addressing, 0 is "free".  Returns the place of h, or of the free slot where it belongs. */
-static uint64_t *find_name(const struct oc_budgets *b, uint64_t h)
+static uint64_t *find_name(uint64_t *names, size_t cap, uint64_t h)
 {
-	size_t i = h & (b->name_cap - 1);
+	size_t i = h & (cap - 1);
 
-	while (b->names[i] && b->names[i] != h)
-		i = (i + 1) & (b->name_cap - 1);
-	return &b->names[i];
+	while (names[i] && names[i] != h)
+		i = (i + 1) & (cap - 1);
+	return &names[i];
 }
 
 static int grow_names(struct oc_budgets *b)
 {
 	size_t cap = b->name_cap ? b->name_cap * 2 : 256;
-	struct oc_budgets bigger = *b;
 
 	if (cap > NAMES_MAX)
 		return -1;
-	bigger.names = calloc(cap, sizeof *bigger.names);
-	if (!bigger.names)
+	uint64_t *names = calloc(cap, sizeof *names);
+	if (!names)
 		return -1;
-	bigger.name_cap = cap;
 	for (size_t i = 0; i < b->name_cap; i++)
 		if (b->names[i])
-			*find_name(&bigger, b->names[i]) = b->names[i];
+			*find_name(names, cap, b->names[i]) = b->names[i];
 	free(b->names);
-	*b = bigger;
+	b->names = names;
+	b->name_cap = cap;
 	return 0;
 }
 
@@ -100,7 +100,7 @@ static int seen_name(struct oc_budgets *b, const char *name, uint64_t rule, bool
 
 	if (b->name_count * 2 >= b->name_cap && grow_names(b) < 0)
 		return -1;
-	uint64_t *slot = find_name(b, h);
+	uint64_t *slot = find_name(b->names, b->name_cap, h);
 	if (*slot)
 		return 0;
 	if (add) {
@@ -110,7 +110,8 @@ static int seen_name(struct oc_budgets *b, const char *name, uint64_t rule, bool
 	return 1;
 }
 
-static struct oc_rule_use *use_of(struct oc_budgets *b, const struct oc_egress_rule *rule, size_t *index)
+static struct oc_rule_use *use_of(struct oc_budgets *b, const struct oc_egress_rule *rule,
+				  size_t *index)
 {
 	for (size_t i = 0; i < b->rule_count; i++)
 		if (strcmp(b->rules[i]->text, rule->text) == 0) {

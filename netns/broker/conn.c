@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conn - one connection of the sandbox, from accept to close; see "theory of operation" in internal.h.
+ * conn - one connection of the sandbox, from accept to close; see "theory of operation" in
+ * internal.h.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,8 +40,8 @@ static void side_reset(struct oc_event *e)
 
 /* --- records --- */
 
-static void record(struct oc_eg *g, const struct oc_conn *c, const char *event, enum oc_egress_reason reason,
-		   const char *detail)
+static void record(struct oc_eg *g, const struct oc_conn *c, const char *event,
+		   enum oc_egress_reason reason, const char *detail)
 {
 	struct oc_record r = {
 		.event = event,
@@ -50,7 +51,9 @@ static void record(struct oc_eg *g, const struct oc_conn *c, const char *event, 
 		.addr = c->addr.family ? &c->addr : &c->dst,
 		.port = c->port,
 		.protocol = c->protocol,
-		.rule = c->use ? c->use->text : c->answer.rule ? c->answer.rule->text : NULL,
+		.rule = c->use		 ? c->use->text
+			: c->answer.rule ? c->answer.rule->text
+					 : NULL,
 		.seen = c->first && c->first->check.seen[0] ? c->first->check.seen : NULL,
 		.detail = detail,
 		.addr_class = c->answer.addr_class,
@@ -63,7 +66,8 @@ static void record(struct oc_eg *g, const struct oc_conn *c, const char *event, 
 	oc_eglog_write(g, &r);
 }
 
-void oc_conn_close(struct oc_eg *g, struct oc_conn *c, enum oc_egress_reason reason, const char *detail)
+void oc_conn_close(struct oc_eg *g, struct oc_conn *c, enum oc_egress_reason reason,
+		   const char *detail)
 {
 	bool orderly = reason == OC_EGRESS_ALLOWED && c->flow[0].shut && c->flow[1].shut;
 
@@ -106,10 +110,13 @@ static void late(struct oc_eg *g, struct oc_timer *t)
 		else if (oc_timer_set(g, t, g->idle_us - (g->now - c->active)) < 0)
 			oc_conn_close(g, c, OC_EGRESS_LIMIT, "memory");
 	} else if (!c->dialled && g->now - c->began >= g->connect_us) {
-		oc_conn_close(g, c, OC_EGRESS_CONNECT_TIMEOUT, c->waiter.link.next ? "no answer from the name servers" : NULL);
+		oc_conn_close(g, c, OC_EGRESS_CONNECT_TIMEOUT,
+			      c->waiter.link.next ? "no answer from the name servers" : NULL);
 	} else {
 		oc_conn_close(g, c, OC_EGRESS_FIRST_BYTES_TIMEOUT,
-			      c->first && c->first->len ? NULL : "where the server speaks first a tcp: rule is needed");
+			      c->first && c->first->len
+				      ? NULL
+				      : "where the server speaks first a tcp: rule is needed");
 	}
 }
 
@@ -133,7 +140,8 @@ static uint8_t *room(struct oc_eg *g, struct oc_first_bytes *b)
 {
 	if (b->len == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 2048;
-		if (cap > 2 * OC_CHECK_STREAM_MAX || g->first_bytes + cap - b->cap > OC_FIRST_BYTES_MAX)
+		if (cap > 2 * OC_CHECK_STREAM_MAX ||
+		    g->first_bytes + cap - b->cap > OC_FIRST_BYTES_MAX)
 			return NULL;
 		uint8_t *p = realloc(b->data, cap);
 		if (!p)
@@ -168,7 +176,8 @@ static void read_first(struct oc_eg *g, struct oc_conn *c)
 			return;
 		}
 		b->len += (size_t)n;
-		enum oc_first v = oc_check_read(&b->check, &c->answer, c->name, &c->dst, b->data, b->len, &reason);
+		enum oc_first v = oc_check_read(&b->check, &c->answer, c->name, &c->dst, b->data,
+						b->len, &reason);
 		if (b->check.protocol != OC_CHECK_UNKNOWN)
 			c->protocol = b->check.protocol == OC_CHECK_TLS ? "tls" : "http";
 		if (v == OC_FIRST_OK) {
@@ -198,7 +207,8 @@ static void look_for_error(struct oc_eg *g, struct oc_conn *c, struct oc_event *
 
 	if (e->fd < 0 || getsockopt(e->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || !error)
 		return;
-	oc_conn_close(g, c, c->relaying ? OC_EGRESS_ALLOWED : OC_EGRESS_CONNECT_FAILED, strerrordesc_np(error));
+	oc_conn_close(g, c, c->relaying ? OC_EGRESS_ALLOWED : OC_EGRESS_CONNECT_FAILED,
+		      strerrordesc_np(error));
 }
 
 static void client_event(struct oc_eg *g, struct oc_event *e, uint32_t events)
@@ -277,8 +287,8 @@ static void interleave(struct oc_addr *to, const struct oc_addr *from, size_t co
 	}
 }
 
-static void resolved(struct oc_eg *g, struct oc_waiter *w, enum oc_egress_reason status, const struct oc_addr *addr,
-		     size_t count)
+static void resolved(struct oc_eg *g, struct oc_waiter *w, enum oc_egress_reason status,
+		     const struct oc_addr *addr, size_t count)
 {
 	struct oc_conn *c = OC_CONTAINER(w, struct oc_conn, waiter);
 	struct oc_addr good[OC_RESOLVE_ADDRS], sorted[OC_RESOLVE_ADDRS];
@@ -301,7 +311,10 @@ static void resolved(struct oc_eg *g, struct oc_waiter *w, enum oc_egress_reason
 	}
 	if (!n) {
 		c->answer.addr_class = refusal.addr_class;
-		oc_conn_close(g, c, refusal.reason == OC_EGRESS_ALLOWED ? OC_EGRESS_RESOLVE_FAILED : refusal.reason, NULL);
+		oc_conn_close(g, c,
+			      refusal.reason == OC_EGRESS_ALLOWED ? OC_EGRESS_RESOLVE_FAILED
+								  : refusal.reason,
+			      NULL);
 		return;
 	}
 	c->addr = (struct oc_addr){0};
@@ -338,8 +351,8 @@ static int original_destination(int fd, struct oc_addr *addr, uint16_t *port)
 	return 0;
 }
 
-static void refuse(struct oc_eg *g, int fd, const char *name, const struct oc_addr *addr, uint16_t port,
-		   const struct oc_egress_answer *a, const char *detail)
+static void refuse(struct oc_eg *g, int fd, const char *name, const struct oc_addr *addr,
+		   uint16_t port, const struct oc_egress_answer *a, const char *detail)
 {
 	struct oc_record r = {.event = "connect",
 			      .reason = a->reason,
@@ -363,7 +376,8 @@ static bool is_inside(const struct oc_addr *a)
 	return oc_addr_classify(&u) == OC_ADDR_LOOPBACK || oc_addr_equal(&u, &own);
 }
 
-static struct oc_conn *new_conn(struct oc_eg *g, int fd, const char *name, const struct oc_addr *dst, uint16_t port,
+static struct oc_conn *new_conn(struct oc_eg *g, int fd, const char *name,
+				const struct oc_addr *dst, uint16_t port,
 				const struct oc_egress_answer *a, struct oc_rule_use *use)
 {
 	size_t len = name ? strlen(name) + 1 : 1;
@@ -427,7 +441,8 @@ static void admit(struct oc_eg *g, int fd)
 		return;
 	}
 	if (is_inside(&dst)) {
-		a = (struct oc_egress_answer){.reason = OC_EGRESS_ADDRESS_CLASS, .addr_class = OC_ADDR_LOOPBACK};
+		a = (struct oc_egress_answer){.reason = OC_EGRESS_ADDRESS_CLASS,
+					      .addr_class = OC_ADDR_LOOPBACK};
 	} else if (oc_synth_is(&dst)) {
 		name = oc_synth_name(g->synth, &dst);
 		if (name)
@@ -484,7 +499,8 @@ void oc_conn_listener(struct oc_eg *g, struct oc_event *e, uint32_t events)
 		else if (errno == EAGAIN)
 			return;
 		else if (errno != EINTR && errno != ECONNABORTED) {
-			/* The whole system is short of descriptors or memory: not to be asked in a loop. */
+			/* The whole system is short of descriptors or memory: not to be asked in a
+			 * loop. */
 			if (oc_timer_set(g, &g->pause, PAUSE_US) == 0)
 				watch_listeners(g, 0);
 			return;

@@ -2,8 +2,8 @@
 /*
  * control - the messages of broker.h, on the side of the broker.
  *
- * The monitor is trusted; still a message that is not understood changes nothing.  Everything is read into a new rule set first, which then takes the
- * place of the old one.
+ * The monitor is trusted; still a message that is not understood changes nothing.  Everything is
+ * read into a new rule set first, which then takes the place of the old one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +31,10 @@ static ssize_t receive(int sock, char *buf, size_t room, int fds[FDS_MAX], size_
 		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.bytes,
+			     .msg_controllen = sizeof control.bytes};
 	ssize_t n;
 
 	*nfds = 0;
@@ -88,8 +90,8 @@ static void answer_error(struct oc_eg *g, const char *op, const struct oc_err *e
 
 /* --- reading --- */
 
-static int read_list(struct oc_arena *a, const struct oc_json *list, struct oc_egress_rules *set, unsigned flags,
-		     bool classes, struct oc_err *err)
+static int read_list(struct oc_arena *a, const struct oc_json *list, struct oc_egress_rules *set,
+		     unsigned flags, bool classes, struct oc_err *err)
 {
 	if (!list)
 		return 0;
@@ -99,14 +101,16 @@ static int read_list(struct oc_arena *a, const struct oc_json *list, struct oc_e
 		if (e->type != OC_JSON_STRING)
 			return oc_json_fail(a, e, err, "must be a string");
 		int r = classes ? oc_egress_class_add(&set->allow_classes, e->string, err)
-				: oc_egress_rules_add(set, e->string, strlen(e->string), flags, NULL, err);
+				: oc_egress_rules_add(set, e->string, strlen(e->string), flags,
+						      NULL, err);
 		if (r < 0)
 			return oc_err_context(err, "%s", oc_json_path(a, e));
 	}
 	return 0;
 }
 
-static int read_rules(struct oc_arena *a, const struct oc_json *m, struct oc_egress_rules *set, struct oc_err *err)
+static int read_rules(struct oc_arena *a, const struct oc_json *m, struct oc_egress_rules *set,
+		      struct oc_err *err)
 {
 	const struct oc_json *mode = oc_json_get(m, "mode");
 	int n = mode && mode->type == OC_JSON_STRING ? oc_egress_mode_parse(mode->string) : -1;
@@ -120,8 +124,8 @@ static int read_rules(struct oc_arena *a, const struct oc_json *m, struct oc_egr
 	return read_list(a, oc_json_get(m, "allowPrivate"), set, 0, true, err);
 }
 
-static int read_number(struct oc_arena *a, const struct oc_json *object, const char *key, uint64_t max, uint64_t usual,
-		       uint64_t *out, struct oc_err *err)
+static int read_number(struct oc_arena *a, const struct oc_json *object, const char *key,
+		       uint64_t max, uint64_t usual, uint64_t *out, struct oc_err *err)
 {
 	const struct oc_json *v = oc_json_get(object, key);
 	int64_t n = 0;
@@ -132,7 +136,8 @@ static int read_number(struct oc_arena *a, const struct oc_json *object, const c
 	return 0;
 }
 
-static int read_budget(struct oc_arena *a, const struct oc_json *o, struct oc_broker_budget *b, struct oc_err *err)
+static int read_budget(struct oc_arena *a, const struct oc_json *o, struct oc_broker_budget *b,
+		       struct oc_err *err)
 {
 	const uint64_t max = 1ull << 52;
 
@@ -142,7 +147,8 @@ static int read_budget(struct oc_arena *a, const struct oc_json *o, struct oc_br
 	return read_number(a, o, "names", 1 << 16, 0, &b->names, err);
 }
 
-static int read_limits(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m, struct oc_err *err)
+static int read_limits(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m,
+		       struct oc_err *err)
 {
 	const struct oc_json *l = oc_json_get(m, "limits"), *b = oc_json_get(m, "budgets");
 	const uint64_t day = 86400000;
@@ -159,7 +165,8 @@ static int read_limits(struct oc_eg *g, struct oc_arena *a, const struct oc_json
 	g->connect_us = connect_ms * 1000;
 	g->first_bytes_us = first_ms * 1000;
 	g->idle_us = idle_ms * 1000;
-	/* Two for each connection, the attempts of some that are being made, the pipes, and ours. */
+	/* Two for each connection, the attempts of some that are being made, the pipes, and ours.
+	 */
 	uint64_t reserve = 2 * OC_PIPES_MAX + OC_DNS_TCP_MAX + 128;
 	uint64_t most = g->jail.fds > reserve + 64 ? (g->jail.fds - reserve) / 2 : 32;
 	if (g->max_connections > most)
@@ -169,8 +176,8 @@ static int read_limits(struct oc_eg *g, struct oc_arena *a, const struct oc_json
 
 /* --- start --- */
 
-static int name_fds(struct oc_arena *a, const struct oc_json *m, const int fds[], size_t n, int out[FD_COUNT],
-		    struct oc_err *err)
+static int name_fds(struct oc_arena *a, const struct oc_json *m, const int fds[], size_t n,
+		    int out[FD_COUNT], struct oc_err *err)
 {
 	const struct oc_json *list = oc_json_get(m, "fds");
 	size_t i = 0;
@@ -179,31 +186,35 @@ static int name_fds(struct oc_arena *a, const struct oc_json *m, const int fds[]
 		out[k] = -1;
 	for (const struct oc_json *e = list ? list->child : NULL; e; e = e->next, i++) {
 		int k = 0;
-		while (k < FD_COUNT && (e->type != OC_JSON_STRING || strcmp(fd_names[k].name, e->string) != 0))
+		while (k < FD_COUNT &&
+		       (e->type != OC_JSON_STRING || strcmp(fd_names[k].name, e->string) != 0))
 			k++;
 		if (k == FD_COUNT || i >= n || out[k] >= 0)
 			return oc_json_fail(a, e, err, "names no descriptor that came along");
 		out[k] = fds[i];
 	}
 	if (i != n || out[FD_TCP4] < 0 || out[FD_DNS4] < 0)
-		return oc_fail(err, 0, "%zu descriptors came along, %zu are named, tcp4 and dns4 must be", n, i);
+		return oc_fail(err, 0,
+			       "%zu descriptors came along, %zu are named, tcp4 and dns4 must be",
+			       n, i);
 	return 0;
 }
 
-static int serve(struct oc_eg *g, struct oc_event *e, int fd, void (*fn)(struct oc_eg *, struct oc_event *, uint32_t),
-		 struct oc_err *err)
+static int serve(struct oc_eg *g, struct oc_event *e, int fd,
+		 void (*fn)(struct oc_eg *, struct oc_event *, uint32_t), struct oc_err *err)
 {
 	*e = (struct oc_event){.fd = -1, .fn = fn};
 	if (fd < 0)
 		return 0;
 	int flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || oc_loop_add(g, e, fd, EPOLLIN) < 0)
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    oc_loop_add(g, e, fd, EPOLLIN) < 0)
 		return oc_fail(err, errno, "cannot watch a socket");
 	return 0;
 }
 
-static int start(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m, const int fds[], size_t nfds,
-		 struct oc_err *err)
+static int start(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m, const int fds[],
+		 size_t nfds, struct oc_err *err)
 {
 	const struct oc_json *resolvers = oc_json_get(m, "resolvers");
 	uint64_t version;
@@ -212,10 +223,11 @@ static int start(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m, c
 	if (read_number(a, m, "version", 1000, 0, &version, err) < 0)
 		return -1;
 	if (version != OC_BROKER_VERSION)
-		return oc_fail(err, 0, "the monitor speaks version %llu, this is %d", (unsigned long long)version,
-			       OC_BROKER_VERSION);
+		return oc_fail(err, 0, "the monitor speaks version %llu, this is %d",
+			       (unsigned long long)version, OC_BROKER_VERSION);
 	if (name_fds(a, m, fds, nfds, fd, err) < 0 || read_rules(a, m, &g->rules, err) < 0 ||
-	    read_limits(g, a, m, err) < 0 || (resolvers && oc_resolver_servers(g->resolver, resolvers, a, err) < 0))
+	    read_limits(g, a, m, err) < 0 ||
+	    (resolvers && oc_resolver_servers(g->resolver, resolvers, a, err) < 0))
 		return -1;
 	g->log.fd = fd[FD_LOG];
 	int flags = g->log.fd >= 0 ? fcntl(g->log.fd, F_GETFL) : 0;
@@ -286,7 +298,8 @@ int oc_control_start(struct oc_eg *g, int sock, struct oc_err *err)
 
 /* --- later --- */
 
-static int replace_rules(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m, struct oc_err *err)
+static int replace_rules(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m,
+			 struct oc_err *err)
 {
 	struct oc_egress_rules next = {0};
 

@@ -2,8 +2,9 @@
 /*
  * dial - connect to the first address that answers (RFC 8305).
  *
- * Addresses come in the order in which they are tried.  The next one is tried when the one before has failed, or has not answered for 250 ms;
- * the first that answers wins and the others are closed.  The limit on all of it is the connection's timer.
+ * Addresses come in the order in which they are tried.  The next one is tried when the one before
+ * has failed, or has not answered for 250 ms; the first that answers wins and the others are
+ * closed.  The limit on all of it is the connection's timer.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,13 +26,15 @@ static int start_connect(const struct oc_addr *a, uint16_t port)
 	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	const int one = 1, idle = 60, interval = 30, count = 4;
-	int fd = socket(a->family == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(a->family == 4 ? AF_INET : AF_INET6,
+			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
 	memcpy(&in4.sin_addr, a->b, sizeof in4.sin_addr);
 	memcpy(&in6.sin6_addr, a->b, sizeof in6.sin6_addr);
-	/* Latency is the programs' own business, and a dead peer must not hold a connection for ever. */
+	/* Latency is the programs' own business, and a dead peer must not hold a connection for
+	 * ever. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);

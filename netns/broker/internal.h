@@ -2,13 +2,16 @@
 /*
  * internal - what the files of oc-egress share.
  *
- * Theory of operation.  One thread, one epoll set, edge-triggered.  A connection is accepted from the sandbox, its wanted address is mapped to a
- * name, the rules decide, the name is resolved (resolve.c), an address is dialled (dial.c), and meanwhile the client's first bytes are read and checked
- * (conn.c).  When both are done the bytes are moved by splice (relay.c).  Whatever goes wrong ends in oc_conn_close with a reason,
- * which resets the client's connection and writes a record.
+ * Theory of operation.  One thread, one epoll set, edge-triggered.  A connection is accepted from
+ * the sandbox, its wanted address is mapped to a name, the rules decide, the name is resolved
+ * (resolve.c), an address is dialled (dial.c), and meanwhile the client's first bytes are read and
+ * checked (conn.c).  When both are done the bytes are moved by splice (relay.c).  Whatever goes
+ * wrong ends in oc_conn_close with a reason, which resets the client's connection and writes a
+ * record.
  *
- * All memory that the sandbox can make us take is bounded: connections by a number, first bytes by first_bytes_max over all, resolver entries and
- * names by their tables.  At a limit the new one is refused, never an old one dropped.
+ * All memory that the sandbox can make us take is bounded: connections by a number, first bytes by
+ * first_bytes_max over all, resolver entries and names by their tables.  At a limit the new one is
+ * refused, never an old one dropped.
  */
 #ifndef OC_NETNS_BROKER_INTERNAL_H
 #define OC_NETNS_BROKER_INTERNAL_H
@@ -30,14 +33,15 @@
 
 struct oc_eg;
 
-/* --- loop.c: events, timers, and what must not be freed while events that point at it may be waiting --- */
+/* --- loop.c: events, timers, and what must not be freed while events that point at it may be
+ * waiting --- */
 
 struct oc_event {
 	int fd; /* -1: not registered */
 	void (*fn)(struct oc_eg *g, struct oc_event *e, uint32_t events);
 };
 struct oc_timer {
-	uint64_t at; /* microseconds of oc_eg.now */
+	uint64_t at;  /* microseconds of oc_eg.now */
 	size_t place; /* in the heap, from 1; 0: not set */
 	void (*fn)(struct oc_eg *g, struct oc_timer *t);
 };
@@ -71,7 +75,7 @@ struct oc_loop {
 	struct oc_list ready; /* connections that stopped because their turn was over */
 	struct oc_grave {
 		struct oc_grave *next;
-	} *graves;
+	} * graves;
 };
 
 int oc_loop_init(struct oc_loop *l, struct oc_err *err);
@@ -85,14 +89,15 @@ void oc_timer_clear(struct oc_eg *g, struct oc_timer *t);
 void oc_loop_bury(struct oc_eg *g, void *p);
 void oc_loop_run(struct oc_eg *g);
 
-#define OC_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define OC_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* --- budget.c --- */
 
 struct oc_usage {
 	uint64_t upload_bytes, connections, names;
 };
-/* What was used under one rule; outlives the rule's removal, so that taking it away and back gives no new budget. */
+/* What was used under one rule; outlives the rule's removal, so that taking it away and back gives
+ * no new budget. */
 struct oc_rule_use {
 	char *text;
 	struct oc_usage used;
@@ -107,9 +112,10 @@ struct oc_budgets {
 	uint64_t key[2];
 };
 
-/* Take one connection (and name, if not NULL) from the budgets; ALLOWED or the reason.  *use is where its bytes are counted. */
-enum oc_egress_reason oc_budget_connection(struct oc_budgets *b, const struct oc_egress_rule *rule, const char *name,
-					   struct oc_rule_use **use);
+/* Take one connection (and name, if not NULL) from the budgets; ALLOWED or the reason.  *use is
+ * where its bytes are counted. */
+enum oc_egress_reason oc_budget_connection(struct oc_budgets *b, const struct oc_egress_rule *rule,
+					   const char *name, struct oc_rule_use **use);
 /* Bytes that may still be sent under use (NULL: no rule, only the sandbox counts). */
 uint64_t oc_budget_upload_left(const struct oc_budgets *b, const struct oc_rule_use *use);
 void oc_budget_upload(struct oc_budgets *b, struct oc_rule_use *use, uint64_t bytes);
@@ -123,12 +129,14 @@ struct oc_resolver;
 struct oc_waiter {
 	struct oc_list link; /* link.next NULL: not waiting */
 	/* status: ALLOWED with count >= 1, or the reason.  addr is valid during the call. */
-	void (*fn)(struct oc_eg *g, struct oc_waiter *w, enum oc_egress_reason status, const struct oc_addr *addr, size_t count);
+	void (*fn)(struct oc_eg *g, struct oc_waiter *w, enum oc_egress_reason status,
+		   const struct oc_addr *addr, size_t count);
 };
 /* Reads the host's resolv.conf and hosts. */
 int oc_resolver_open(struct oc_eg *g, struct oc_err *err);
 /* Replaces the servers that were read, "address" or "address:port". */
-int oc_resolver_servers(struct oc_resolver *r, const struct oc_json *list, struct oc_arena *a, struct oc_err *err);
+int oc_resolver_servers(struct oc_resolver *r, const struct oc_json *list, struct oc_arena *a,
+			struct oc_err *err);
 /* May call w->fn before it returns. */
 void oc_resolve(struct oc_eg *g, const char *name, struct oc_waiter *w);
 void oc_resolve_cancel(struct oc_waiter *w);
@@ -190,7 +198,7 @@ struct oc_conn {
 	struct oc_flow flow[2]; /* 0: client to peer, 1: peer to client */
 	struct oc_timer timer;	/* until it relays: the limits on setting up; then: idle */
 	struct oc_waiter waiter;
-	struct oc_addr dst; /* as the client asked for it */
+	struct oc_addr dst;  /* as the client asked for it */
 	struct oc_addr addr; /* of the peer */
 	uint16_t port;
 	bool held, named, checked, dialled, relaying, client_eof;
@@ -208,7 +216,8 @@ struct oc_conn {
 void oc_conn_listener(struct oc_eg *g, struct oc_event *e, uint32_t events);
 void oc_conn_listen_again(struct oc_eg *g, struct oc_timer *t);
 /* End it: record, reset or orderly close, release everything. */
-void oc_conn_close(struct oc_eg *g, struct oc_conn *c, enum oc_egress_reason reason, const char *detail);
+void oc_conn_close(struct oc_eg *g, struct oc_conn *c, enum oc_egress_reason reason,
+		   const char *detail);
 /* The rules have changed: returns how many connections were closed. */
 uint64_t oc_conn_recheck(struct oc_eg *g);
 /* dial.c: oc_conn_dialled is called when one address answers, oc_conn_close when none does. */
@@ -243,8 +252,9 @@ void oc_control_event(struct oc_eg *g, struct oc_event *e, uint32_t events);
 
 /* --- all of it --- */
 
-#define OC_PIPES_IDLE 8	 /* kept open for reuse */
-#define OC_PIPES_MAX  256 /* held by connections whose far side is slow; beyond it bytes are copied */
+#define OC_PIPES_IDLE 8 /* kept open for reuse */
+#define OC_PIPES_MAX                                                                               \
+	256 /* held by connections whose far side is slow; beyond it bytes are copied */
 #define OC_FIRST_BYTES_MAX (16u << 20)
 #define OC_DNS_TCP_MAX	   64u
 

@@ -2,8 +2,9 @@
 /*
  * jail - what oc-egress gives up before it reads the first message.
  *
- * It reads the sandbox's bytes and those of the peers, with the uid of the user: so a mistake in it must find no file, no program, no other process and
- * no privilege.  Namespaces may be missing on the host; Landlock, the filter and the limits may not.
+ * It reads the sandbox's bytes and those of the peers, with the uid of the user: so a mistake in it
+ * must find no file, no program, no other process and no privilege.  Namespaces may be missing on
+ * the host; Landlock, the filter and the limits may not.
  */
 #include <errno.h>
 #include <grp.h>
@@ -44,7 +45,8 @@ static const struct sock_filter filter[] = {
 static bool empty_root(void)
 {
 	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount("none", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=2,mode=0555") == 0 &&
+	       mount("none", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+		     "size=4k,nr_inodes=2,mode=0555") == 0 &&
 	       chdir("/proc") == 0 && chroot(".") == 0;
 }
 
@@ -138,9 +140,12 @@ static int limits(struct oc_jail *j, struct oc_err *err)
 	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
 		return oc_fail(err, errno, "cannot read the limit of descriptors");
 	j->fds = rl.rlim_max < FDS ? rl.rlim_max : FDS;
-	if (limit(RLIMIT_NOFILE, j->fds, "descriptors", err) < 0 || limit(RLIMIT_CORE, 0, "core files", err) < 0 ||
-	    limit(RLIMIT_NPROC, 0, "processes", err) < 0 || limit(RLIMIT_MEMLOCK, 0, "locked memory", err) < 0 ||
-	    limit(RLIMIT_AS, MEMORY, "memory", err) < 0 || limit(RLIMIT_DATA, DATA, "data", err) < 0)
+	if (limit(RLIMIT_NOFILE, j->fds, "descriptors", err) < 0 ||
+	    limit(RLIMIT_CORE, 0, "core files", err) < 0 ||
+	    limit(RLIMIT_NPROC, 0, "processes", err) < 0 ||
+	    limit(RLIMIT_MEMLOCK, 0, "locked memory", err) < 0 ||
+	    limit(RLIMIT_AS, MEMORY, "memory", err) < 0 ||
+	    limit(RLIMIT_DATA, DATA, "data", err) < 0)
 		return -1;
 	return 0;
 }

@@ -18,7 +18,7 @@ oc_egress_SOURCES = \
 	netns/broker/resolve.c
 oc_egress_CFLAGS = $(AM_CFLAGS) $(CARES_CFLAGS)
 oc_egress_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack
-oc_egress_LDADD = libocnetpolicy.a libocbase.a $(CARES_LIBS) $(MD_LIBS)
+oc_egress_LDADD = libocnetpolicy.a libocbase.a $(CARES_LIBS)
 
 # Its system call filter, as rows of an array.
 BUILT_SOURCES += netns/broker/filter.inc

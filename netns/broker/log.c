@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log - decision records to the descriptor that the monitor gave: one write for each, never waited for.
+ * log - decision records to the descriptor that the monitor gave: one write for each, never waited
+ * for.
  *
- * The descriptor is a pipe, a regular file or a message socket.  A line is shorter than PIPE_BUF, so a pipe takes all of it or nothing.  What
- * is over the rate, or not taken, is counted and told in the next record.
+ * The descriptor is a pipe, a regular file or a message socket.  A line is shorter than PIPE_BUF,
+ * so a pipe takes all of it or nothing.  What is over the rate, or not taken, is counted and told
+ * in the next record.
  */
 #include <time.h>
 #include <unistd.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * oc-egress - the egress broker of one sandbox.  Started by the monitor, see broker.h; nobody calls it by hand.
+ * oc-egress - the egress broker of one sandbox.  Started by the monitor, see broker.h; nobody calls
+ * it by hand.
  *
- * It reads the host's resolver configuration, jails itself, and only then reads its first message.  Everything that it does to the
- * world afterwards is: ask the name servers for allowed names, connect to allowed addresses, write records.
+ * It reads the host's resolver configuration, jails itself, and only then reads its first message.
+ * Everything that it does to the world afterwards is: ask the name servers for allowed names,
+ * connect to allowed addresses, write records.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -52,7 +54,6 @@ static void tell(const struct oc_err *err)
 
 int main(int argc, char **argv)
 {
-	struct oc_eg *g = calloc(1, sizeof *g);
 	struct oc_err err = {0};
 	int type = 0;
 	socklen_t len = sizeof type;
@@ -60,9 +61,13 @@ int main(int argc, char **argv)
 	(void)argv;
 	if (argc > 1 || getsockopt(OC_BROKER_CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
 	    type != SOCK_SEQPACKET) {
-		fprintf(stderr, "%s is started by oc-sandbox; it has no options and cannot be run by hand\n", PROGRAM);
+		fprintf(stderr,
+			"%s is started by oc-sandbox; it has no options and cannot be run by "
+			"hand\n",
+			PROGRAM);
 		return 2;
 	}
+	struct oc_eg *g = calloc(1, sizeof *g);
 	if (!g)
 		oc_oom();
 	signal(SIGPIPE, SIG_IGN);
@@ -70,15 +75,14 @@ int main(int argc, char **argv)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	if (syscall(SYS_close_range, OC_BROKER_CONTROL_FD + 1, ~0u, 0) < 0 || prepare(g, &err) < 0 ||
-	    oc_jail_enter(&g->jail, &err) < 0) {
+	if (syscall(SYS_close_range, OC_BROKER_CONTROL_FD + 1, ~0u, 0) < 0 ||
+	    prepare(g, &err) < 0 || oc_jail_enter(&g->jail, &err) < 0) {
 		tell(&err);
-		return FAILED;
+		_exit(FAILED);
 	}
 	int r = oc_control_start(g, OC_BROKER_CONTROL_FD, &err);
-	if (r <= 0)
-		return r < 0 ? FAILED : 0;
-	oc_loop_run(g);
+	if (r > 0)
+		oc_loop_run(g);
 	/* The kernel closes every socket; there is nothing else to put back. */
-	_exit(0);
+	_exit(r < 0 ? FAILED : 0);
 }

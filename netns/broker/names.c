@@ -2,8 +2,8 @@
 /*
  * names - the DNS that the sandbox sees.
  *
- * Every answer is made here from the rules: nothing that the sandbox asks goes anywhere.  A name that may be reached has one
- * synthetic IPv4 address and no other record; all others do not exist.
+ * Every answer is made here from the rules: nothing that the sandbox asks goes anywhere.  A name
+ * that may be reached has one synthetic IPv4 address and no other record; all others do not exist.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ static void record_query(struct oc_eg *g, const struct oc_dns_query *q, const ch
 }
 
 /* Length of the answer, 0: none is given. */
-static size_t answer(struct oc_eg *g, const uint8_t *p, size_t n, size_t limit, uint8_t out[OC_DNS_ANSWER_MAX])
+static size_t answer(struct oc_eg *g, const uint8_t *p, size_t n, size_t limit,
+		     uint8_t out[OC_DNS_ANSWER_MAX])
 {
 	struct oc_dns_query q;
 	struct oc_egress_answer a = {.reason = OC_EGRESS_BAD_DNS};
@@ -73,11 +74,13 @@ void oc_names_udp(struct oc_eg *g, struct oc_event *e, uint32_t events)
 	uint8_t in[OC_DNS_QUERY_MAX + 1], out[OC_DNS_ANSWER_MAX];
 
 	(void)events;
-	/* The socket is level-triggered: what is left waits for the next turn, so that a flood does not starve connections. */
+	/* The socket is level-triggered: what is left waits for the next turn, so that a flood does
+	 * not starve connections. */
 	for (int i = 0; i < BATCH; i++) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof from;
-		ssize_t n = recvfrom(e->fd, in, sizeof in, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+		ssize_t n = recvfrom(e->fd, in, sizeof in, MSG_DONTWAIT, (struct sockaddr *)&from,
+				     &len);
 		if (n < 0)
 			return;
 		size_t size = answer(g, in, (size_t)n, 0, out);
@@ -134,7 +137,8 @@ static int tcp_take(struct oc_eg *g, struct tcp *t, const uint8_t *p, size_t n)
 		out[0] = (uint8_t)(size >> 8);
 		out[1] = (uint8_t)size;
 		/* Who asks and does not read loses the connection; nothing is kept for it. */
-		if (send(t->event.fd, out, size + 2, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)size + 2)
+		if (send(t->event.fd, out, size + 2, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+		    (ssize_t)size + 2)
 			return -1;
 	}
 	return 0;
@@ -162,8 +166,10 @@ void oc_names_tcp(struct oc_eg *g, int fd)
 	struct tcp *t = g->dns_tcp_count < OC_DNS_TCP_MAX ? calloc(1, sizeof *t) : NULL;
 
 	if (!t) {
-		struct oc_record r = {
-			.event = "query", .reason = OC_EGRESS_LIMIT, .protocol = "dns", .detail = "over TCP"};
+		struct oc_record r = {.event = "query",
+				      .reason = OC_EGRESS_LIMIT,
+				      .protocol = "dns",
+				      .detail = "over TCP"};
 		oc_eglog_write(g, &r);
 		oc_conn_reset(fd);
 		return;

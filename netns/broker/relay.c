@@ -2,9 +2,10 @@
 /*
  * relay - bytes both ways, without looking at them.
  *
- * splice through a pipe: the bytes stay in the kernel.  A pipe is borrowed only while bytes are in it, so idle connections hold none; when too
- * many slow readers hold one, the others copy with a look ahead (MSG_PEEK): what the far side does not take is never
- * taken from the near side, and nothing is kept here.  Half-closes are passed on.
+ * splice through a pipe: the bytes stay in the kernel.  A pipe is borrowed only while bytes are in
+ * it, so idle connections hold none; when too many slow readers hold one, the others copy with a
+ * look ahead (MSG_PEEK): what the far side does not take is never taken from the near side, and
+ * nothing is kept here.  Half-closes are passed on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -101,12 +102,13 @@ static enum result far_failed(struct oc_side *far)
 }
 
 /* Without a pipe. */
-static enum result copy(struct oc_eg *g, struct oc_conn *c, struct oc_flow *f, struct oc_side *near, struct oc_side *far,
-			size_t most)
+static enum result copy(struct oc_eg *g, struct oc_conn *c, struct oc_flow *f, struct oc_side *near,
+			struct oc_side *far, size_t most)
 {
 	char buf[COPY];
 
-	ssize_t n = recv(near->event.fd, buf, most < sizeof buf ? most : sizeof buf, MSG_PEEK | MSG_DONTWAIT);
+	ssize_t n = recv(near->event.fd, buf, most < sizeof buf ? most : sizeof buf,
+			 MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0)
 		return near_failed(near);
 	if (n == 0) {
@@ -135,8 +137,8 @@ static enum result send_first(struct oc_eg *g, struct oc_conn *c)
 		size_t want = b->len - b->sent;
 		if (!left)
 			return BUDGET;
-		ssize_t n = send(c->peer.event.fd, b->data + b->sent, want < left ? want : (size_t)left,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(c->peer.event.fd, b->data + b->sent,
+				 want < left ? want : (size_t)left, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0)
 			return far_failed(&c->peer);
 		b->sent += (size_t)n;
@@ -151,7 +153,8 @@ static enum result send_first(struct oc_eg *g, struct oc_conn *c)
 }
 
 /* One step in one direction. */
-static enum result step(struct oc_eg *g, struct oc_conn *c, struct oc_flow *f, struct oc_side *near, struct oc_side *far)
+static enum result step(struct oc_eg *g, struct oc_conn *c, struct oc_flow *f, struct oc_side *near,
+			struct oc_side *far)
 {
 	const unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 	char one;
@@ -217,7 +220,8 @@ void oc_relay_pump(struct oc_eg *g, struct oc_conn *c)
 		for (int d = 0; d < 2; d++) {
 			if (r[d] != MORE)
 				continue;
-			r[d] = step(g, c, &c->flow[d], d ? &c->peer : &c->client, d ? &c->client : &c->peer);
+			r[d] = step(g, c, &c->flow[d], d ? &c->peer : &c->client,
+				    d ? &c->client : &c->peer);
 			if (r[d] == BUDGET) {
 				oc_conn_close(g, c, OC_EGRESS_BUDGET_BYTES, NULL);
 				return;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * resolve - names to addresses, as the host would: its hosts file and its name servers, both read once at the start.
+ * resolve - names to addresses, as the host would: its hosts file and its name servers, both read
+ * once at the start.
  *
- * Only names that the rules allow come here.  A and AAAA are asked at the same time; who waits is served when both answers are there,
- * or 50 ms after the first that has addresses (RFC 8305 section 3).  Answers are kept for their TTL, at most 30 s, and every connection has them
- * classified anew: a cache cannot make an address allowed.
+ * Only names that the rules allow come here.  A and AAAA are asked at the same time; who waits is
+ * served when both answers are there, or 50 ms after the first that has addresses (RFC 8305 section
+ * 3).  Answers are kept for their TTL, at most 30 s, and every connection has them classified anew:
+ * a cache cannot make an address allowed.
  *
- * c-ares is told to use DNS only, with no search list and no aliases: everything else in it reads files, which are out of reach by then.
+ * c-ares is told to use DNS only, with no search list and no aliases: everything else in it reads
+ * files, which are out of reach by then.
  */
 #include <ares.h>
 #include <arpa/inet.h>
@@ -38,7 +41,7 @@ struct query {
 };
 struct entry {
 	struct oc_grave grave; /* first */
-	struct entry *next; /* in the bucket */
+	struct entry *next;    /* in the bucket */
 	struct oc_resolver *resolver;
 	struct oc_list waiters;
 	struct oc_timer patience;
@@ -74,7 +77,8 @@ static void arm(struct oc_resolver *r)
 	struct timeval tv;
 
 	if (ares_timeout(r->channel, NULL, &tv))
-		(void)oc_timer_set(r->g, &r->timer, (uint64_t)tv.tv_sec * SECOND + (uint64_t)tv.tv_usec);
+		(void)oc_timer_set(r->g, &r->timer,
+				   (uint64_t)tv.tv_sec * SECOND + (uint64_t)tv.tv_usec);
 	else
 		oc_timer_clear(r->g, &r->timer);
 }
@@ -203,14 +207,20 @@ static void patience_late(struct oc_eg *g, struct oc_timer *t)
 
 static void add_addresses(struct entry *e, const struct ares_addrinfo *info)
 {
-	for (const struct ares_addrinfo_node *n = info->nodes; n && e->count < OC_RESOLVE_ADDRS; n = n->ai_next) {
+	for (const struct ares_addrinfo_node *n = info->nodes; n && e->count < OC_RESOLVE_ADDRS;
+	     n = n->ai_next) {
 		struct oc_addr a = {0};
 		if (n->ai_family == AF_INET && n->ai_addrlen >= sizeof(struct sockaddr_in)) {
 			a.family = 4;
-			memcpy(a.b, &((const struct sockaddr_in *)(const void *)n->ai_addr)->sin_addr, 4);
-		} else if (n->ai_family == AF_INET6 && n->ai_addrlen >= sizeof(struct sockaddr_in6)) {
+			memcpy(a.b,
+			       &((const struct sockaddr_in *)(const void *)n->ai_addr)->sin_addr,
+			       4);
+		} else if (n->ai_family == AF_INET6 &&
+			   n->ai_addrlen >= sizeof(struct sockaddr_in6)) {
 			a.family = 6;
-			memcpy(a.b, &((const struct sockaddr_in6 *)(const void *)n->ai_addr)->sin6_addr, 16);
+			memcpy(a.b,
+			       &((const struct sockaddr_in6 *)(const void *)n->ai_addr)->sin6_addr,
+			       16);
 		} else {
 			continue;
 		}
@@ -247,7 +257,8 @@ static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *
 			return;
 	} else {
 		oc_timer_clear(g, &e->patience);
-		/* One second at least: 0 would ask upstream for each of a hundred connections that start together. */
+		/* One second at least: 0 would ask upstream for each of a hundred connections that
+		 * start together. */
 		uint32_t ttl = e->count ? (e->ttl < 1 ? 1 : e->ttl) : TTL_NEGATIVE;
 		e->expires = g->now + (uint64_t)ttl * SECOND;
 	}
@@ -298,12 +309,10 @@ static void from_hosts(struct oc_resolver *r, struct entry *e)
 
 static void ask(struct oc_eg *g, struct oc_resolver *r, struct entry *e)
 {
-	const struct ares_addrinfo_hints six = {.ai_family = AF_INET6,
-						.ai_socktype = SOCK_STREAM,
-						.ai_flags = ARES_AI_NOSORT};
-	const struct ares_addrinfo_hints four = {.ai_family = AF_INET,
-						 .ai_socktype = SOCK_STREAM,
-						 .ai_flags = ARES_AI_NOSORT};
+	const struct ares_addrinfo_hints six = {
+		.ai_family = AF_INET6, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
+	const struct ares_addrinfo_hints four = {
+		.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
 
 	e->count = 0;
 	e->impatient = false;
@@ -404,14 +413,16 @@ int oc_resolver_open(struct oc_eg *g, struct oc_err *err)
 	int status = ares_library_init(ARES_LIB_INIT_ALL);
 	if (status == ARES_SUCCESS)
 		status = ares_init_options(&r->channel, &options,
-					   ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
-						   ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
+					   ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+						   ARES_OPT_NDOTS | ARES_OPT_DOMAINS |
+						   ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
 	if (status != ARES_SUCCESS)
 		return oc_fail(err, 0, "cannot start the resolver: %s", ares_strerror(status));
 	return read_hosts(r, err);
 }
 
-int oc_resolver_servers(struct oc_resolver *r, const struct oc_json *list, struct oc_arena *a, struct oc_err *err)
+int oc_resolver_servers(struct oc_resolver *r, const struct oc_json *list, struct oc_arena *a,
+			struct oc_err *err)
 {
 	oc_auto_buf csv = {0};
 
@@ -424,6 +435,7 @@ int oc_resolver_servers(struct oc_resolver *r, const struct oc_json *list, struc
 		return oc_json_fail(a, list, err, "is empty");
 	int status = ares_set_servers_ports_csv(r->channel, csv.data);
 	if (status != ARES_SUCCESS)
-		return oc_json_fail(a, list, err, "cannot use \"%s\": %s", csv.data, ares_strerror(status));
+		return oc_json_fail(a, list, err, "cannot use \"%s\": %s", csv.data,
+				    ares_strerror(status));
 	return 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * start - see broker.h: the monitor's end of the control socket.  Linked into the launcher: no stdio, no name service.
+ * start - see broker.h: the monitor's end of the control socket.  Linked into the launcher: no
+ * stdio, no name service.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,9 @@
 #include "base/json.h"
 #include "netns/broker/broker.h"
 
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000 /* musl 1.2.3 has it in linux/sched.h only */
+#endif
 #define FDS_MAX 5
 
 static void write_list(struct oc_json_writer *w, const char *key, const char *const *list, size_t n)
@@ -47,12 +51,17 @@ static void write_budget(struct oc_json_writer *w, const struct oc_broker_budget
 }
 
 /* In the order in which the descriptors are sent. */
-static size_t list_fds(const struct oc_net_sockets *s, int log_fd, const char *names[FDS_MAX], int fds[FDS_MAX])
+static size_t list_fds(const struct oc_net_sockets *s, int log_fd, const char *names[FDS_MAX],
+		       int fds[FDS_MAX])
 {
 	const struct {
 		const char *name;
 		int fd;
-	} all[FDS_MAX] = {{"tcp4", s->tcp4}, {"dns4", s->dns4}, {"tcp6", s->tcp6}, {"dns6", s->dns6}, {"log", log_fd}};
+	} all[FDS_MAX] = {{"tcp4", s->tcp4},
+			  {"dns4", s->dns4},
+			  {"tcp6", s->tcp6},
+			  {"dns6", s->dns6},
+			  {"log", log_fd}};
 	size_t n = 0;
 
 	for (size_t i = 0; i < FDS_MAX; i++)
@@ -63,8 +72,8 @@ static size_t list_fds(const struct oc_net_sockets *s, int log_fd, const char *n
 	return n;
 }
 
-static void write_start(struct oc_json_writer *w, const struct oc_broker_config *c, const struct oc_net_sockets *s,
-			int log_fd)
+static void write_start(struct oc_json_writer *w, const struct oc_broker_config *c,
+			const struct oc_net_sockets *s, int log_fd)
 {
 	const char *names[FDS_MAX];
 	int fds[FDS_MAX];
@@ -92,8 +101,8 @@ static void write_start(struct oc_json_writer *w, const struct oc_broker_config 
 	oc_jw_object_end(w);
 }
 
-void oc_broker_config_write(struct oc_buf *out, const struct oc_broker_config *c, const struct oc_net_sockets *sockets,
-			    int log_fd)
+void oc_broker_config_write(struct oc_buf *out, const struct oc_broker_config *c,
+			    const struct oc_net_sockets *sockets, int log_fd)
 {
 	struct oc_json_writer w;
 
@@ -111,9 +120,14 @@ void oc_broker_config_write(struct oc_buf *out, const struct oc_broker_config *c
 	oc_jw_object_end(&w);
 }
 
-/* The far side of clone3, in the memory of the caller until execveat. */
-static _Noreturn void child(int program_fd, int control)
+struct child {
+	int program_fd, control;
+};
+
+/* On the far side of clone: system calls only. */
+static int child(void *arg)
 {
+	const struct child *c = arg;
 	char name[] = "oc-egress";
 	char *argv[] = {name, NULL}, *envp[] = {NULL};
 	sigset_t none;
@@ -122,8 +136,8 @@ static _Noreturn void child(int program_fd, int control)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Both above the places that they go to, whatever the caller has open there. */
-	int program = fcntl(program_fd, F_DUPFD_CLOEXEC, OC_BROKER_CONTROL_FD + 2);
-	int sock = fcntl(control, F_DUPFD_CLOEXEC, OC_BROKER_CONTROL_FD + 2);
+	int program = fcntl(c->program_fd, F_DUPFD_CLOEXEC, OC_BROKER_CONTROL_FD + 2);
+	int sock = fcntl(c->control, F_DUPFD_CLOEXEC, OC_BROKER_CONTROL_FD + 2);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (program < 0 || sock < 0 || null < 0)
 		_exit(126);
@@ -141,6 +155,7 @@ static _Noreturn void child(int program_fd, int control)
 
 int oc_broker_spawn(struct oc_broker *b, int program_fd, struct oc_err *err)
 {
+	_Alignas(16) char stack[32768];
 	int pair[2], size = 4 * (int)OC_BROKER_MESSAGE_MAX;
 
 	*b = (struct oc_broker)OC_BROKER_NONE;
@@ -150,34 +165,30 @@ int oc_broker_spawn(struct oc_broker *b, int program_fd, struct oc_err *err)
 	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 	(void)setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 	/*
-	 * As posix_spawn does it: no copy of the page tables, we wait until execveat.  The signals stay blocked meanwhile, because a
+	 * Not CLONE_VFORK: copying the page tables of a small program takes less than waiting for
+	 * its execveat, and the launch goes on meanwhile.  The signals stay blocked, because a
 	 * handler of ours must not run in the child.
 	 */
+	struct child c = {.program_fd = program_fd, .control = pair[1]};
 	sigset_t all, old;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	pid_t pid = vfork();
-	if (pid == 0)
-		child(program_fd, pair[1]);
+	pid_t pid = clone(child, stack + sizeof stack, CLONE_PIDFD | SIGCHLD, &c, &b->pidfd);
 	int saved = errno;
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	close(pair[1]);
 	if (pid < 0) {
 		close(pair[0]);
+		*b = (struct oc_broker)OC_BROKER_NONE;
 		return oc_fail(err, saved, "cannot start oc-egress");
 	}
 	b->pid = pid;
 	b->control = pair[0];
-	b->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (b->pidfd < 0) {
-		oc_fail(err, errno, "cannot watch oc-egress");
-		oc_broker_stop(b);
-		return -1;
-	}
 	return 0;
 }
 
-static int send_message(const struct oc_broker *b, const struct oc_buf *m, const int fds[], size_t nfds, struct oc_err *err)
+static int send_message(const struct oc_broker *b, const struct oc_buf *m, const int fds[],
+			size_t nfds, struct oc_err *err)
 {
 	struct iovec iov = {.iov_base = m->data, .iov_len = m->len};
 	union {
@@ -187,13 +198,15 @@ static int send_message(const struct oc_broker *b, const struct oc_buf *m, const
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (m->len > OC_BROKER_MESSAGE_MAX) {
-		oc_fail(err, 0, "the rules are %zu bytes long, the most is %u", m->len, OC_BROKER_MESSAGE_MAX);
+		oc_fail(err, 0, "the rules are %zu bytes long, the most is %u", m->len,
+			OC_BROKER_MESSAGE_MAX);
 		return oc_err_hint(err, "use fewer rules, or *.name for many names");
 	}
 	if (nfds) {
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		struct cmsghdr *c = &control.align; /* as CMSG_FIRSTHDR, for which nothing else is
+						       possible here */
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
@@ -204,12 +217,13 @@ static int send_message(const struct oc_broker *b, const struct oc_buf *m, const
 		n = sendmsg(b->control, &msg, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return oc_fail(err, errno, errno == EPIPE ? "oc-egress has ended" : "cannot send to oc-egress");
+		return oc_fail(err, errno,
+			       errno == EPIPE ? "oc-egress has ended" : "cannot send to oc-egress");
 	return 0;
 }
 
-int oc_broker_send(struct oc_broker *b, const struct oc_broker_config *c, const struct oc_net_sockets *sockets, int log_fd,
-		   struct oc_err *err)
+int oc_broker_send(struct oc_broker *b, const struct oc_broker_config *c,
+		   const struct oc_net_sockets *sockets, int log_fd, struct oc_err *err)
 {
 	const char *names[FDS_MAX];
 	int fds[FDS_MAX];
@@ -229,7 +243,8 @@ static int64_t now_ms(void)
 }
 
 /* One message, NUL-terminated in out. */
-static int receive(const struct oc_broker *b, struct oc_buf *out, int timeout_ms, struct oc_err *err)
+static int receive(const struct oc_broker *b, struct oc_buf *out, int timeout_ms,
+		   struct oc_err *err)
 {
 	struct pollfd p = {.fd = b->control, .events = POLLIN};
 	int64_t end = now_ms() + timeout_ms;
@@ -251,7 +266,8 @@ static int receive(const struct oc_broker *b, struct oc_buf *out, int timeout_ms
 			return oc_fail(err, errno, "cannot read from oc-egress");
 		if (n == 0) {
 			oc_fail(err, 0, "oc-egress has ended");
-			return oc_err_hint(err, "it needs Landlock and seccomp, see `oc-sandbox doctor`");
+			return oc_err_hint(
+				err, "it needs Landlock and seccomp, see `oc-sandbox doctor`");
 		}
 		out->len = 0;
 		oc_buf_add(out, buf, (size_t)n);
@@ -260,7 +276,8 @@ static int receive(const struct oc_broker *b, struct oc_buf *out, int timeout_ms
 }
 
 /* "ok":false becomes the error. */
-static int read_answer(struct oc_arena *a, const struct oc_buf *answer, struct oc_json **out, struct oc_err *err)
+static int read_answer(struct oc_arena *a, const struct oc_buf *answer, struct oc_json **out,
+		       struct oc_err *err)
 {
 	if (oc_json_parse(a, answer->data, answer->len, "answer of oc-egress", out, err) < 0)
 		return -1;
@@ -268,7 +285,8 @@ static int read_answer(struct oc_arena *a, const struct oc_buf *answer, struct o
 	if (ok && ok->type == OC_JSON_BOOL && ok->boolean)
 		return 0;
 	const struct oc_json *text = oc_json_get(*out, "error"), *hint = oc_json_get(*out, "hint");
-	oc_fail(err, 0, "%s", text && text->type == OC_JSON_STRING ? text->string : "oc-egress refuses");
+	oc_fail(err, 0, "%s",
+		text && text->type == OC_JSON_STRING ? text->string : "oc-egress refuses");
 	if (hint && hint->type == OC_JSON_STRING && hint->string[0])
 		oc_err_hint(err, "%s", hint->string);
 	return -1;
@@ -285,8 +303,8 @@ int oc_broker_ready(struct oc_broker *b, int timeout_ms, struct oc_err *err)
 	return read_answer(&a, &answer, &v, err);
 }
 
-int oc_broker_call(struct oc_broker *b, const struct oc_buf *message, struct oc_buf *answer, int timeout_ms,
-		   struct oc_err *err)
+int oc_broker_call(struct oc_broker *b, const struct oc_buf *message, struct oc_buf *answer,
+		   int timeout_ms, struct oc_err *err)
 {
 	oc_auto_arena a = {0};
 	struct oc_json *v;
@@ -296,7 +314,8 @@ int oc_broker_call(struct oc_broker *b, const struct oc_buf *message, struct oc_
 	return read_answer(&a, answer, &v, err);
 }
 
-int oc_broker_rules(struct oc_broker *b, const struct oc_broker_config *c, uint64_t *closed, struct oc_err *err)
+int oc_broker_rules(struct oc_broker *b, const struct oc_broker_config *c, uint64_t *closed,
+		    struct oc_err *err)
 {
 	oc_auto_arena a = {0};
 	oc_auto_buf m = {0}, answer = {0};
@@ -309,7 +328,9 @@ int oc_broker_rules(struct oc_broker *b, const struct oc_broker_config *c, uint6
 		return -1;
 	const struct oc_json *count = oc_json_get(v, "closed");
 	if (!count || oc_json_int(&a, count, 0, INT64_MAX / 2048, &n, err) < 0)
-		return count ? -1 : oc_fail(err, 0, "oc-egress does not say how many connections it closed");
+		return count ? -1
+			     : oc_fail(err, 0,
+				       "oc-egress does not say how many connections it closed");
 	if (closed)
 		*closed = (uint64_t)n;
 	return 0;

@@ -2,9 +2,9 @@
 /*
  * setup - see setup.h.
  *
- * The netlink messages are written here by hand: a dozen attributes do not pay for two libraries in a static program whose
- * start is measured in microseconds.  Two round trips: one for addresses and routes, one for the whole rule set, which
- * nf_tables takes as one transaction.
+ * The netlink messages are written here by hand: a dozen attributes do not pay for two libraries in
+ * a static program whose start is measured in microseconds.  Two round trips: one for addresses and
+ * routes, one for the whole rule set, which nf_tables takes as one transaction.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,7 +35,8 @@
 /* enum nft_registers: the verdict, and the first of the 16-byte data registers. */
 #define VERDICT NFT_REG_VERDICT
 #define REG	NFT_REG_1
-/* NF_INET_LOCAL_OUT and the priorities of linux/netfilter_ipv4.h, which does not go together with netinet/in.h. */
+/* NF_INET_LOCAL_OUT and the priorities of linux/netfilter_ipv4.h, which does not go together with
+ * netinet/in.h. */
 #define PRIORITY_DNAT	(-100)
 #define PRIORITY_FILTER 0
 
@@ -158,7 +159,8 @@ static uint32_t put_route(struct batch *b, unsigned char family, const void *sou
 
 static void *begin_nft(struct batch *b, uint16_t type, uint16_t flags)
 {
-	struct nfgenmsg *m = begin(b, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, sizeof *m);
+	struct nfgenmsg *m =
+		begin(b, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, sizeof *m);
 
 	m->nfgen_family = NFPROTO_INET;
 	m->version = NFNETLINK_V0;
@@ -327,8 +329,9 @@ static void put_local(struct batch *b, const char *chain, const struct in_addr *
 }
 
 /*
- * Answers come first: an accepted connection is one, whatever source address the program chose.  A "new" packet that
- * no rule wants gets a refusal: `reject` in the output hook both answers with an ICMP error and fails the send with EPERM.
+ * Answers come first: an accepted connection is one, whatever source address the program chose.  A
+ * "new" packet that no rule wants gets a refusal: `reject` in the output hook both answers with an
+ * ICMP error and fails the send with EPERM.
  */
 static void put_filter(struct batch *b, const struct in_addr *own)
 {
@@ -373,7 +376,8 @@ static uint32_t put_rules(struct batch *b, const struct in_addr *own)
 	end(b);
 
 	put_chain(b, "nat", "nat", PRIORITY_DNAT, NF_ACCEPT);
-	/* Names are asked of us, whatever resolver the program has in mind; also one on its own loopback address. */
+	/* Names are asked of us, whatever resolver the program has in mind; also one on its own
+	 * loopback address. */
 	put_redirect(b, IPPROTO_UDP, true, OC_NET_PORT_DNS);
 	put_redirect(b, IPPROTO_TCP, true, OC_NET_PORT_TCP);
 	put_local(b, "nat", own);
@@ -400,8 +404,8 @@ static int send_batch(int fd, const struct batch *b)
 }
 
 /*
- * Wait for the answer to message `last`; an error of an earlier one comes before it.  Returns 0, or -1 with errno and the number
- * of the message that failed.
+ * Wait for the answer to message `last`; an error of an earlier one comes before it.  Returns 0, or
+ * -1 with errno and the number of the message that failed.
  */
 static int wait_for(int fd, uint32_t last, uint32_t *failed)
 {
@@ -417,7 +421,8 @@ static int wait_for(int fd, uint32_t last, uint32_t *failed)
 		size_t left = (size_t)n;
 		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; NLMSG_OK(h, left);
 		     h = NLMSG_NEXT(h, left)) {
-			if (h->nlmsg_type != NLMSG_ERROR || h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
+			if (h->nlmsg_type != NLMSG_ERROR ||
+			    h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
 				continue;
 			const struct nlmsgerr *e = NLMSG_DATA(h);
 			if (e->error) {
@@ -452,9 +457,10 @@ static int configure_addresses(const struct in_addr *own, bool *have6, struct oc
 	}
 	*have6 = true;
 	if (wait_for(fd, v6, &failed) < 0) {
-		/* Without IPv6 in the kernel, or with it switched off for new devices, nothing can be sent over it either. */
-		if (errno != EOPNOTSUPP && errno != EAFNOSUPPORT && errno != EACCES && errno != ENODEV &&
-		    errno != EINVAL)
+		/* Without IPv6 in the kernel, or with it switched off for new devices, nothing can
+		 * be sent over it either. */
+		if (errno != EOPNOTSUPP && errno != EAFNOSUPPORT && errno != EACCES &&
+		    errno != ENODEV && errno != EINVAL)
 			return oc_fail(err, errno, "cannot route all IPv6 addresses to lo");
 		*have6 = false;
 	}
@@ -476,8 +482,9 @@ static int configure_rules(const struct in_addr *own, struct oc_err *err)
 		return oc_fail(err, errno, "cannot send the capture rules");
 	if (wait_for(fd, last, &failed) < 0) {
 		oc_fail(err, errno, "nf_tables refuses the capture rules (message %u)", failed);
-		return oc_err_hint(err, "the kernel needs nf_tables with inet tables, conntrack, redirect and "
-					"reject: modules nf_tables, nft_ct, nft_redir, nft_reject_inet");
+		return oc_err_hint(
+			err, "the kernel needs nf_tables with inet tables, conntrack, redirect and "
+			     "reject: modules nf_tables, nft_ct, nft_redir, nft_reject_inet");
 	}
 	return 0;
 }
@@ -497,10 +504,12 @@ static int open_socket(int family, int type, uint16_t port, struct oc_err *err)
 	if (fd < 0)
 		return oc_fail(err, errno, "cannot open the %s socket of %s", what, where);
 	/*
-	 * Bound to the address that `redirect` rewrites to.  A UDP socket on the wildcard would answer from the address
-	 * that the program asked, which the way back through NAT does not know.
+	 * Bound to the address that `redirect` rewrites to.  A UDP socket on the wildcard would
+	 * answer from the address that the program asked, which the way back through NAT does not
+	 * know.
 	 */
-	if ((family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
+	if ((family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
 	    bind(fd, family == AF_INET ? (struct sockaddr *)&in4 : (struct sockaddr *)&in6,
 		 family == AF_INET ? sizeof in4 : sizeof in6) < 0)
 		return oc_fail(err, errno, "cannot bind the %s socket to %s", what, where);
@@ -544,7 +553,7 @@ int oc_net_setup(struct oc_net_sockets *out, struct oc_err *err)
 {
 	struct oc_net_sockets s = OC_NET_SOCKETS_NONE;
 	struct in_addr own = {.s_addr = htonl(0xC0000008)}; /* OC_NET_OWN_ADDRESS */
-	bool have6;
+	bool have6 = false;
 
 	if (configure_addresses(&own, &have6, err) < 0 || open_sockets(&s, have6, err) < 0 ||
 	    configure_rules(&own, err) < 0) {

@@ -286,11 +286,12 @@ static int clone_source(const struct oc_child *c, const struct oc_mount *row, st
 
 static int bind_row(struct oc_child *c, const struct oc_mount *row, int prepared, struct oc_err *err)
 {
-	oc_auto_close tree = prepared >= 0 ? fcntl(prepared, F_DUPFD_CLOEXEC, 3) : -1;
+	oc_auto_close own = -1;
+	int tree = prepared; /* stays open: pid 1 closes everything at once */
 	bool is_dir = row->is_dir;
 
 	if (tree < 0) {
-		tree = clone_source(c, row, err);
+		tree = own = clone_source(c, row, err);
 		if (tree < 0) {
 			if (row->optional && err->errnum == ENOENT)
 				return 0;

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * egress-run - a network namespace with oc-egress at its door, and a command in it; for the tests of netns/.
+ * egress-run - a network namespace with oc-egress at its door, and a command in it; for the tests
+ * of netns/.
  *
- *   egress-run [--program FILE] [--log FILE] [--commands FIFO --answers FILE] [--pid FILE] [OPTION VALUE]... -- COMMAND...
+ *   egress-run [--program FILE] [--log FILE] [--commands FIFO --answers FILE] [--pid FILE] [OPTION
+ * VALUE]... -- COMMAND...
  *
- * OPTION: --mode, --allow, --deny, --private, --resolver (all but mode repeatable), --connections, --connect-ms, --first-ms, --idle-ms,
- * --records, --budget-bytes, --budget-connections, --budget-names, --rule-bytes, --rule-connections, --rule-names.
- * A line of FIFO is "allow RULE", "deny RULE", "forget RULE" (from either list), "stats"; what came of it is one line of the answers.
+ * OPTION: --mode, --allow, --deny, --private, --resolver (all but mode repeatable), --connections,
+ * --connect-ms, --first-ms, --idle-ms,
+ * --records, --budget-bytes, --budget-connections, --budget-names, --rule-bytes,
+ * --rule-connections, --rule-names. A line of FIFO is "allow RULE", "deny RULE", "forget RULE"
+ * (from either list), "stats"; what came of it is one line of the answers.
  *
- * The caller's namespace stands for the host.  Uses the same functions as the launcher.  Exit status: the command's, 125 if it did not start.
+ * The caller's namespace stands for the host.  Uses the same functions as the launcher.  Exit
+ * status: the command's, 125 if it did not start.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -97,8 +102,10 @@ static int take(int sock, struct oc_net_sockets *s)
 		struct cmsghdr align;
 	} control = {0};
 	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.bytes,
+			     .msg_controllen = sizeof control.bytes};
 	int fds[4] = {-1, -1, -1, -1};
 
 	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != 1)
@@ -107,7 +114,8 @@ static int take(int sock, struct oc_net_sockets *s)
 	if (!c)
 		return -1;
 	memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-	*s = (struct oc_net_sockets){.tcp4 = fds[0], .dns4 = fds[1], .tcp6 = fds[2], .dns6 = fds[3]};
+	*s = (struct oc_net_sockets){
+		.tcp4 = fds[0], .dns4 = fds[1], .tcp6 = fds[2], .dns6 = fds[3]};
 	return 0;
 }
 
@@ -171,7 +179,8 @@ static void run_line(struct oc_broker *b, struct lists *l, char *line, FILE *out
 }
 
 /* Until the command ends. */
-static int serve(struct oc_broker *b, struct lists *l, pid_t pid, const char *fifo, const char *answers)
+static int serve(struct oc_broker *b, struct lists *l, pid_t pid, const char *fifo,
+		 const char *answers)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), status;
 	int in = fifo ? open(fifo, O_RDWR | O_CLOEXEC) : -1;
@@ -180,7 +189,8 @@ static int serve(struct oc_broker *b, struct lists *l, pid_t pid, const char *fi
 	size_t have = 0;
 
 	for (;;) {
-		struct pollfd p[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = in, .events = POLLIN}};
+		struct pollfd p[2] = {{.fd = pidfd, .events = POLLIN},
+				      {.fd = in, .events = POLLIN}};
 		if (poll(p, 2, -1) < 0)
 			continue;
 		if (p[0].revents)
@@ -234,7 +244,8 @@ int main(int argc, char **argv)
 	struct oc_broker b = OC_BROKER_NONE;
 	struct oc_net_sockets s;
 	struct oc_err err;
-	const char *program = "./oc-egress", *log = NULL, *fifo = NULL, *answers = NULL, *pidfile = NULL;
+	const char *program = "./oc-egress", *log = NULL, *fifo = NULL, *answers = NULL,
+		   *pidfile = NULL;
 	int i = 1, pair[2], log_fd = -1;
 
 	l.c = (struct oc_broker_config){.mode = "allowlist",
@@ -282,8 +293,11 @@ int main(int argc, char **argv)
 		die(&err);
 	double spawned = now();
 	pid_t pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		/* Else it would wait for itself when this end is gone. */
+		close(pair[0]);
 		inside(pair[1], argv + i + 1);
+	}
 	close(pair[1]);
 	if (take(pair[0], &s) < 0) {
 		fprintf(stderr, "egress-run: no sockets came\n");
@@ -293,8 +307,8 @@ int main(int argc, char **argv)
 	if (oc_broker_send(&b, &l.c, &s, log_fd, &err) < 0 || oc_broker_ready(&b, 10000, &err) < 0)
 		die(&err);
 	if (getenv("EGRESS_RUN_TIMES"))
-		fprintf(stderr, "spawn %.3f ms, to the sockets %.3f ms, ready after %.3f ms more\n", spawned - begin, made - spawned,
-			now() - made);
+		fprintf(stderr, "spawn %.3f ms, to the sockets %.3f ms, ready after %.3f ms more\n",
+			spawned - begin, made - spawned, now() - made);
 	oc_net_sockets_close(&s);
 	if (pidfile) {
 		FILE *f = fopen(pidfile, "we");

@@ -65,7 +65,7 @@ static void test_queries(void **state)
 		{M(Q1 "\3a\0b\3com\0\0\1\0\1"), OC_DNS_BAD_NAME, OC_DNS_NXDOMAIN, "a\\000b.com"},
 		{M(Q1 "\4\x1b[2J\0\0\1\0\1"), OC_DNS_BAD_NAME, OC_DNS_NXDOMAIN, "\\027[2J"},
 		{M(Q1 "\3\\\xff@\0\0\1\0\1"), OC_DNS_BAD_NAME, OC_DNS_NXDOMAIN, "\\\\\\255@"},
-		{M(Q1 "\3127\0010\0010\0011\0\0\1\0\1"), OC_DNS_BAD_NAME, OC_DNS_NXDOMAIN, "127.0.0.1"},
+		{M(Q1 "\3" "127" "\1" "0\1" "0\1" "1\0\0\1\0\1"), OC_DNS_BAD_NAME, OC_DNS_NXDOMAIN, "127.0.0.1"},
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++) {
