@@ -73,7 +73,6 @@ static int parse_v6(const char *s, size_t len, uint8_t out[16])
 			if (n > 12 || parse_v4(s + start, len - start, b + n) < 0)
 				return -1;
 			n += 4;
-			i = len;
 			break;
 		}
 		b[n++] = (uint8_t)(value >> 8);

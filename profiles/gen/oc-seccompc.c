@@ -80,7 +80,7 @@ static int emit_c(struct oc_arena *a, char **specs, size_t count, struct oc_err 
 		const char *eq = strchr(specs[i], '=');
 		if (!eq || !name_is_plain(specs[i], (size_t)(eq - specs[i])))
 			return oc_fail(err, 0, "\"%s\" is not NAME=FILE", specs[i]);
-		if (load(a, eq + 1, OC_SECCOMP_PEDANTIC, &p, err) < 0)
+		if (load(a, eq + 1, OC_SECCOMP_PEDANTIC, &p, err) < 0 || !p)
 			return -1;
 		if (oc_seccomp_compile(a, p, &prog, err) < 0)
 			return oc_err_context(err, "%s", eq + 1);
@@ -106,7 +106,7 @@ static int emit_one(struct oc_arena *a, const char *path, struct oc_err *err)
 	struct oc_seccomp_profile *p = NULL;
 	struct oc_seccomp_program prog;
 	oc_auto_buf rows = {0};
-	if (load(a, path, OC_SECCOMP_PEDANTIC, &p, err) < 0)
+	if (load(a, path, OC_SECCOMP_PEDANTIC, &p, err) < 0 || !p)
 		return -1;
 	if (oc_seccomp_compile(a, p, &prog, err) < 0)
 		return oc_err_context(err, "%s", path);
@@ -140,7 +140,7 @@ static int list(struct oc_arena *a, const char *path, struct oc_err *err)
 {
 	struct oc_seccomp_profile *p = NULL;
 	oc_auto_buf b = {0};
-	if (load(a, path, OC_SECCOMP_TOLERANT, &p, err) < 0)
+	if (load(a, path, OC_SECCOMP_TOLERANT, &p, err) < 0 || !p)
 		return -1;
 	oc_buf_puts(&b, "default\t");
 	print_action(&b, p->default_action);
@@ -168,7 +168,7 @@ static int compile_file(struct oc_arena *a, const char *path, struct oc_err *err
 {
 	struct oc_seccomp_profile *p = NULL;
 	struct oc_seccomp_program prog;
-	if (load(a, path, OC_SECCOMP_TOLERANT, &p, err) < 0)
+	if (load(a, path, OC_SECCOMP_TOLERANT, &p, err) < 0 || !p)
 		return -1;
 	if (oc_seccomp_compile(a, p, &prog, err) < 0)
 		return oc_err_context(err, "%s", path);

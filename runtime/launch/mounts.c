@@ -286,17 +286,14 @@ static int clone_source(const struct oc_child *c, const struct oc_mount *row, st
 
 static int bind_row(struct oc_child *c, const struct oc_mount *row, int prepared, struct oc_err *err)
 {
-	oc_auto_close own = -1;
-	int tree = prepared; /* stays open: pid 1 closes everything at once */
+	/* A prepared one stays open: pid 1 closes everything at once. */
+	oc_auto_close own = prepared >= 0 ? -1 : clone_source(c, row, err);
+	int tree = prepared >= 0 ? prepared : own;
 	bool is_dir = row->is_dir;
 
-	if (tree < 0) {
-		tree = own = clone_source(c, row, err);
-		if (tree < 0) {
-			if (row->optional && err->errnum == ENOENT)
-				return 0;
-			return -1;
-		}
+	if (tree < 0)
+		return row->optional && err->errnum == ENOENT ? 0 : -1;
+	if (prepared < 0) {
 		struct mount_attr attr = {
 			.attr_set = (uint64_t)MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 				    (row->read_only ? MOUNT_ATTR_RDONLY : 0) |

@@ -32,6 +32,10 @@ int oc_msg_send_fds(int sock, const struct oc_msg *m, const int *fds, size_t cou
 		h.msg_control = control.buf;
 		h.msg_controllen = CMSG_SPACE(count * sizeof(int));
 		struct cmsghdr *cm = CMSG_FIRSTHDR(&h);
+		if (!cm) {
+			errno = EINVAL;
+			return -1;
+		}
 		cm->cmsg_level = SOL_SOCKET;
 		cm->cmsg_type = SCM_RIGHTS;
 		cm->cmsg_len = CMSG_LEN(count * sizeof(int));
