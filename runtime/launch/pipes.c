@@ -16,7 +16,7 @@
 
 #define CHUNK 65536
 
-int oc_pipes_prepare(struct oc_pipes *p, struct oc_child *c, struct oc_err *err)
+int oc_pipes_prepare(struct oc_pipes *p, struct oc_child *c, const int made[3], struct oc_err *err)
 {
 	*p = (struct oc_pipes){
 		.caller = {-1, -1, -1}, .ours = {-1, -1, -1}, .inner = {-1, -1, -1}, .null_fd = -1};
@@ -25,7 +25,7 @@ int oc_pipes_prepare(struct oc_pipes *p, struct oc_child *c, struct oc_err *err)
 	for (int i = 0; i < 3; i++) {
 		struct stat st;
 		int fds[2];
-		if (c->stdio[i] < 0 || fstat(c->stdio[i], &st) < 0 || !S_ISFIFO(st.st_mode))
+		if (c->stdio[i] < 0 || made[i] >= 0 || fstat(c->stdio[i], &st) < 0 || !S_ISFIFO(st.st_mode))
 			continue;
 		if (pipe2(fds, O_CLOEXEC) < 0)
 			return oc_fail(err, errno, "pipe");
@@ -140,13 +140,13 @@ void oc_pipes_run(struct oc_pipes *p, const struct pollfd fds[OC_PIPES_POLL])
 			run_output(p, i);
 }
 
-void oc_pipes_finish(struct oc_pipes *p)
+void oc_pipes_finish(struct oc_pipes *p, bool wait)
 {
 	for (int i = 1; i < 3; i++) {
 		while (p->ours[i] >= 0) {
 			if (run_output(p, i))
 				continue;
-			if (p->ours[i] < 0 || !p->full[i])
+			if (p->ours[i] < 0 || !p->full[i] || !wait)
 				break;
 			/* As long as the reader is there it is waited for, as the payload itself would have. */
 			struct pollfd q = {.fd = p->caller[i], .events = POLLOUT};

@@ -31,12 +31,15 @@ struct oc_pipes {
 
 #define OC_PIPES_POLL 3
 
-/* Replace those of c->stdio that are pipes. */
-int oc_pipes_prepare(struct oc_pipes *p, struct oc_child *c, struct oc_err *err);
+/* Replace those of c->stdio that are pipes of the caller's: not those that relay has made, whose numbers are in made[] (-1: none). */
+int oc_pipes_prepare(struct oc_pipes *p, struct oc_child *c, const int made[3], struct oc_err *err);
 void oc_pipes_start(struct oc_pipes *p);
 void oc_pipes_poll(const struct oc_pipes *p, struct pollfd fds[OC_PIPES_POLL]);
 void oc_pipes_run(struct oc_pipes *p, const struct pollfd fds[OC_PIPES_POLL]);
-/* Everybody inside is dead: pass on the rest of the output, settle what of the input was read, close. */
-void oc_pipes_finish(struct oc_pipes *p);
+/*
+ * Everybody inside is dead: pass on the rest of the output, settle what of the input was read, close.  wait: for a reader that is slow;
+ * not after the time limit, which is a limit for the whole.
+ */
+void oc_pipes_finish(struct oc_pipes *p, bool wait);
 
 #endif

@@ -441,7 +441,7 @@ static void judge(struct run *r, const struct oc_cgroup_usage *u)
 static int run(struct run *r, struct oc_err *err)
 {
 	if (oc_relay_prepare(&r->relay, &r->child, r->plan, err) < 0 ||
-	    oc_pipes_prepare(&r->pipes, &r->child, err) < 0)
+	    oc_pipes_prepare(&r->pipes, &r->child, r->relay.inner, err) < 0)
 		return oc_err_step(err, "streams");
 	if (block_signals(r, err) < 0)
 		return -1;
@@ -492,7 +492,7 @@ static void clean_up(struct run *r)
 			on_message(r);
 	}
 	oc_relay_finish(&r->relay);
-	oc_pipes_finish(&r->pipes);
+	oc_pipes_finish(&r->pipes, !r->timed_out);
 	oc_cgroup_usage(&r->cg, &u);
 	if (r->ready)
 		judge(r, &u);

@@ -76,6 +76,8 @@ with_descriptors() {
 }
 
 @test "P14: a file given as standard input stays as it is, also when the layer below would let it be opened again" {
+	# An ordinary user's own file may be chmod-ed through the descriptor: SECURITY.md, "Known limits".
+	[ "$(id -u)" = 0 ] || skip "the file would be the user's own"
 	for who in $(identities); do
 		echo "the caller's" >"$A/in-$who"
 		chmod 666 "$A/in-$who"
