@@ -259,7 +259,7 @@ int oc_seccomp_compile(struct oc_arena *a, const struct oc_seccomp_profile *p,
 #endif
 	/* The load must be followed by the tree's first test. */
 	if (tree + 1 != e->count)
-		tree = put(e, BPF_JMP | BPF_JA, 0, 0, distance(e, tree));
+		(void)put(e, BPF_JMP | BPF_JA, 0, 0, distance(e, tree));
 	unsigned native = put(e, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
 	put_jump(e, BPF_JEQ, oc_seccomp_audit_arch(), native, kill);
 	put(e, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
