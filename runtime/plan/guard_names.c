@@ -352,7 +352,7 @@ static unsigned char find_prefix(const char *dir, const char *name, bool root)
 {
 	size_t dlen = dir ? strlen(dir) : 0;
 
-	for (unsigned char i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		const char *p = prefixes[i].path;
 		if (dir) {
 			if (strncmp(p, dir, dlen) == 0 && p[dlen] == '/' &&

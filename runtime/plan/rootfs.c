@@ -117,7 +117,7 @@ static void over_users(struct oc_builder *b, int etc, const char *name, unsigned
 		if (second && strncmp(second, field, strlen(field)) == 0 && !memchr(p, '\n', (size_t)(second - p)))
 			return;
 	}
-	if (text.len && text.data[text.len - 1] != '\n')
+	if (text.data && text.len && text.data[text.len - 1] != '\n')
 		oc_buf_puts(&text, "\n");
 	oc_buf_puts(&text, line);
 	over(b, etc, name, oc_arena_strndup(b->a, text.data, text.len));
