@@ -163,7 +163,7 @@ dropped() {
 @test "without layer cgroup-namespace it shows" { dropped cgroup-namespace; }
 @test "without layer net it shows" { dropped net; }
 @test "without layer rootfs it shows" { dropped rootfs may-stop; }
-@test "without layer proc it shows" { dropped proc may-stop; }
+@test "without layer proc it shows" { dropped proc; }
 @test "without layer dev it shows" { dropped dev may-stop; }
 @test "without layer masks it shows" { dropped masks; }
 @test "without layer nested it shows" { dropped nested; }
