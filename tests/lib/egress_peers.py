@@ -7,6 +7,7 @@ Runs in a network namespace of its own, whose lo has the addresses below.  Makes
 name server gets is one line "NAME TYPE" of DIRECTORY/queries; each connection that a server accepts is one line of DIRECTORY/peers.
 """
 import os
+import resource
 import socket
 import ssl
 import struct
@@ -160,6 +161,9 @@ def hold(c):
 
 
 def main():
+    # An ordinary user's soft limit of 1024 is less than the connections that one test opens.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.makedirs(HERE, exist_ok=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.path.join(HERE, "cert.pem"), os.path.join(HERE, "key.pem"))
