@@ -84,6 +84,10 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 1, argv + 1);
 	struct oc_err err = {0};
 	oc_fail(&err, 0, "unknown command %s", argv[1]);
+	/* A slip of the finger shares its beginning with the command; anything else may be a program. */
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strncmp(argv[1], commands[i].name, 2) == 0)
+			oc_err_hint(&err, "did you mean `oc-sandbox %s`?", commands[i].name);
 	oc_err_hint(&err, "to run a program: oc-sandbox run -- %s", argv[1]);
 	return oc_cli_fail(&err);
 }
