@@ -141,6 +141,7 @@ static int set_up(struct oc_child *c)
 	    oc_child_step(c, OC_LAYER_USER, oc_step_ids) < 0 ||
 	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_new_root) < 0 ||
 	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_rows) < 0 ||
+	    oc_child_step(c, OC_LAYER_DESCRIPTORS, oc_step_input) < 0 ||
 	    oc_child_step(c, OC_LAYER_MASKS, oc_step_masks) < 0 ||
 	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_pivot) < 0 ||
 	    oc_child_step(c, OC_LAYER_DEV, oc_step_tty) < 0 ||

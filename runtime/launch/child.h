@@ -45,6 +45,7 @@ struct oc_child {
 	const char *path_env;
 	mode_t umask;
 	int stdio[3];	    /* descriptors of the payload's 0 1 2, -1: the terminal */
+	const char *input_path; /* host path of a regular file that is standard input, to be opened again through a read-only mount; or NULL */
 	bool want_pty;
 	bool copy_termios;
 	struct termios termios;
@@ -98,6 +99,7 @@ int oc_step_loopback(struct oc_child *c, struct oc_err *err);
 int oc_step_propagation(struct oc_child *c, struct oc_err *err);
 int oc_step_new_root(struct oc_child *c, struct oc_err *err);
 int oc_step_rows(struct oc_child *c, struct oc_err *err);
+int oc_step_input(struct oc_child *c, struct oc_err *err);
 int oc_step_masks(struct oc_child *c, struct oc_err *err);
 int oc_step_nested(struct oc_child *c, struct oc_err *err);
 int oc_step_pivot(struct oc_child *c, struct oc_err *err);

@@ -489,6 +489,48 @@ int oc_step_rows(struct oc_child *c, struct oc_err *err)
 	return 0;
 }
 
+/*
+ * A regular file of the caller's as standard input belongs to the payload's id when the caller is an ordinary user: through
+ * its descriptor the payload could change the file's mode, times and attributes.  A descriptor that was opened on a
+ * read-only mount of the same file cannot (EROFS), and reads the same from the same place.
+ */
+int oc_step_input(struct oc_child *c, struct oc_err *err)
+{
+	static const char name[] = ".input";
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		.propagation = MS_PRIVATE,
+	};
+	struct stat was, now;
+
+	if (!c->input_path)
+		return 0;
+#ifdef OC_TEST_WEAKEN
+	if (c->drop && strcmp(c->drop, "input") == 0)
+		return 0;
+#endif
+	oc_auto_close tree = oc_sys_open_tree(AT_FDCWD, c->input_path,
+					      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	if (tree < 0 || fstat(tree, &now) < 0 || fstat(c->stdio[0], &was) < 0)
+		return oc_fail(err, errno, "cannot look at standard input, %s", c->input_path);
+	if (now.st_dev != was.st_dev || now.st_ino != was.st_ino)
+		return oc_fail(err, 0, "standard input is not %s any more", c->input_path);
+	if (oc_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) < 0 ||
+	    mknodat(c->root_fd, name, S_IFREG | 0400, 0) < 0 ||
+	    oc_sys_move_mount(tree, "", c->root_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return oc_fail(err, errno, "cannot mount standard input read-only");
+	int fd = oc_openat2(c->root_fd, name, O_RDONLY | O_NOCTTY | O_NOFOLLOW, 0, IN_ROOT);
+	off_t at = lseek(c->stdio[0], 0, SEEK_CUR);
+	if (fd < 0 || at < 0 || lseek(fd, at, SEEK_SET) != at)
+		return oc_fail(err, errno, "cannot open standard input through its read-only mount");
+	/* The descriptor keeps the mount; its place goes again. */
+	if (fchdir(c->root_fd) < 0 || umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ||
+	    unlinkat(c->root_fd, name, 0) < 0)
+		return oc_fail(err, errno, "cannot take the place of standard input away");
+	c->stdio[0] = fd;
+	return 0;
+}
+
 int oc_step_pivot(struct oc_child *c, struct oc_err *err)
 {
 	if (fchdir(c->root_fd) < 0)

@@ -39,6 +39,16 @@ static int check_streams(const struct oc_launch_options *opt, struct oc_err *err
 	return 0;
 }
 
+/* A file without a name (a here-document) is nobody else's; one that cannot be read again is passed as it is. */
+static void find_input(struct oc_child *c)
+{
+	struct stat st;
+
+	if (!c->privileged && fstat(c->stdio[0], &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	    (fcntl(c->stdio[0], F_GETFL) & O_ACCMODE) == O_RDONLY)
+		c->input_path = oc_fd_path(c->plan->arena, c->stdio[0]);
+}
+
 static void build_env(struct oc_child *c)
 {
 	const struct oc_plan *p = c->plan;
@@ -244,6 +254,7 @@ int oc_prepare_child(struct oc_child *c, const struct oc_plan *plan, const struc
 	if (prepare_mounts(c, err) < 0)
 		return oc_err_step(err, "rootfs");
 	build_env(c);
+	find_input(c);
 	c->clone_flags = namespace_flags(c);
 	return 0;
 }
