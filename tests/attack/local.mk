@@ -7,12 +7,12 @@ tests_attack_payload_SOURCES = \
 	tests/attack/payload_kernel.c \
 	tests/attack/payload_process.c
 # Static: the sandbox may have another C library than the host, or none.
-tests_attack_payload_LDFLAGS = -static
+tests_attack_payload_LDFLAGS = $(STATIC_LDFLAGS)
 tests_attack_without_SOURCES = tests/attack/without.c
 tests_attack_pty_SOURCES = tests/attack/pty.c
 tests_attack_exchange_SOURCES = tests/attack/exchange.c
 # Runs inside too.
-tests_attack_exchange_LDFLAGS = -static
+tests_attack_exchange_LDFLAGS = $(STATIC_LDFLAGS)
 
 ATTACK_TESTS += tests/attack/bombs.bats
 ATTACK_TESTS += tests/attack/escape.bats
