@@ -8,12 +8,13 @@ OC_SANDBOX_SOURCES = \
 	runtime/cli/result.c \
 	runtime/cli/run.c \
 	runtime/cli/verify.c
-OC_SANDBOX_LIBS = libocfilters.a libocplan.a libocbase.a $(MD_LIBS)
+OC_SANDBOX_LIBS = libocfilters.a libocplan.a libocnetsetup.a libocbroker.a libocnetpolicy.a libocbase.a $(MD_LIBS)
 
 if HAVE_MUSL
 # The launcher, all of it, with musl: objects below musl/, which the libraries of the tests have no part in.
 # musl-gcc sees no header but musl's own; the kernel's and libmd's are shown to it through links.
-MUSL_OBJECTS = $(patsubst %.c,musl/%.o,$(filter %.c,$(libocbase_a_SOURCES) $(libocplan_a_SOURCES) \
+MUSL_OBJECTS = $(patsubst %.c,musl/%.o,$(filter %.c,$(libocbase_a_SOURCES) $(libocnetpolicy_a_SOURCES) \
+	$(libocnetsetup_a_SOURCES) $(libocbroker_a_SOURCES) $(libocplan_a_SOURCES) \
 	$(OC_LAUNCH_SOURCES) $(libocsession_a_SOURCES) $(libocverify_a_SOURCES) $(OC_SANDBOX_SOURCES)) \
 	runtime/launch/filters.c)
 MUSL_CFLAGS = -std=gnu17 $(WARN_CFLAGS) -Wno-conversion -Wno-sign-conversion -fstack-protector-strong -fPIE -isystem musl/include

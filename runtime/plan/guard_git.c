@@ -146,7 +146,7 @@ char *oc_guard_git_pointer(struct oc_guard_ctx *c, int dirfd, const char *name, 
 static bool nowhere(const char *absolute)
 {
 	struct stat st;
-	char top[OC_NAME_MAX + 2];
+	char top[OC_GUARD_NAME_MAX + 2];
 	size_t n = 1 + strcspn(absolute + 1, "/");
 
 	if (n >= sizeof(top))

@@ -298,12 +298,12 @@ static bool ignorable(int32_t c)
 	       (c >= 0xe0000 && c <= 0xe0fff);
 }
 
-void oc_guard_fold(const char *name, char out[OC_NAME_MAX + 1])
+void oc_guard_fold(const char *name, char out[OC_GUARD_NAME_MAX + 1])
 {
 	const unsigned char *s = (const unsigned char *)name;
 	size_t len = 0;
 
-	while (*s && len < OC_NAME_MAX) {
+	while (*s && len < OC_GUARD_NAME_MAX) {
 		if (*s < 0x80) {
 			out[len++] = (char)(*s >= 'A' && *s <= 'Z' ? *s + 32 : *s);
 			s++;
@@ -316,7 +316,7 @@ void oc_guard_fold(const char *name, char out[OC_NAME_MAX + 1])
 		} else if (c == 0x212a) {
 			out[len++] = 'k';
 		} else if (!ignorable(c)) {
-			for (size_t i = 0; i < n && len < OC_NAME_MAX; i++)
+			for (size_t i = 0; i < n && len < OC_GUARD_NAME_MAX; i++)
 				out[len++] = (char)s[i];
 		}
 		s += n;
@@ -326,7 +326,7 @@ void oc_guard_fold(const char *name, char out[OC_NAME_MAX + 1])
 
 static const struct oc_guard_name *find_row(const char *dir, const char *name)
 {
-	char key[2 * OC_NAME_MAX + 2];
+	char key[2 * OC_GUARD_NAME_MAX + 2];
 	size_t dlen = dir ? strlen(dir) : 0, nlen = strlen(name);
 
 	if (dir) {
@@ -401,7 +401,7 @@ static bool worth_a_look(const char *name, unsigned char prefix)
 struct oc_name_class oc_guard_classify(const char *name, unsigned char prefix, bool root, bool deps)
 {
 	struct oc_name_class c = {0};
-	char folded[OC_NAME_MAX + 1];
+	char folded[OC_GUARD_NAME_MAX + 1];
 
 	if (!worth_a_look(name, prefix))
 		return c;

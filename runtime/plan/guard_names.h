@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define OC_NAME_MAX 255
+#define OC_GUARD_NAME_MAX 255
 
 enum oc_name_where {
 	OC_NAME_ROOT, /* counts at the root of the workspace: it could be somebody's home directory
@@ -59,8 +59,8 @@ struct oc_name_class {
 struct oc_name_class oc_guard_classify(const char *name, unsigned char prefix, bool root,
 				       bool deps);
 
-/* The comparable form of a name; out is cut at OC_NAME_MAX. */
-void oc_guard_fold(const char *name, char out[OC_NAME_MAX + 1]);
+/* The comparable form of a name; out is cut at OC_GUARD_NAME_MAX. */
+void oc_guard_fold(const char *name, char out[OC_GUARD_NAME_MAX + 1]);
 
 const struct oc_guard_name *oc_guard_names(size_t *count);
 

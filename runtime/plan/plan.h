@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "netns/policy/rules.h"
 #include "runtime/plan/layer.h"
 
 /* Where a value came from: "default", "profile strict", "--memory", "~/.openclaw/openclaw.json:12 agents.defaults.sandbox.docker.memory". */
@@ -92,6 +93,24 @@ struct oc_guard {
 	const char *why; /* "git hooks", "core.hooksPath of .git/config", "shell start-up file", ... */
 };
 
+struct oc_egress_budget {
+	uint64_t upload_bytes, connections, names; /* 0: none */
+};
+struct oc_egress_list_row {
+	const char *text; /* normal form of a rule, or the name of a class */
+	oc_origin origin;
+};
+/*
+ * What the sandbox reaches.  OC_EGRESS_NONE, the default: lo only, no broker is started.  An allowlist without a rule is NONE.
+ * Every rule was parsed when the plan was built (netns/policy/rules.h).
+ */
+struct oc_plan_egress {
+	enum oc_egress_mode mode;
+	struct oc_egress_list_row *allow, *deny, *allow_private;
+	size_t allow_count, deny_count, allow_private_count;
+	struct oc_egress_budget budget, rule_budget; /* of the sandbox; of each rule */
+};
+
 enum oc_value { /* index of plan.origin[]: scalars whose source is reported */
 	OC_V_PROFILE, OC_V_AGENT, OC_V_SESSION, OC_V_SCOPE, OC_V_ROOTFS, OC_V_WORKSPACE, OC_V_ACCESS, OC_V_WORKDIR, OC_V_USER,
 	OC_V_HOSTNAME, OC_V_MEMORY, OC_V_SWAP, OC_V_PIDS, OC_V_CPUS, OC_V_TIMEOUT, OC_V_TTY, OC_V_SECCOMP, OC_V_EGRESS,
@@ -138,6 +157,8 @@ struct oc_plan {
 	size_t ulimit_count;
 	uint64_t tmpfs_bytes;
 
+	struct oc_plan_egress egress;
+
 	enum oc_tty_mode tty;
 	const char *seccomp; /* "default", "strict", "build", or an absolute path of an OCI JSON profile */
 	bool debug_allowed;  /* profile build: ptrace and personality for debuggers */
@@ -164,6 +185,10 @@ struct oc_plan_options {
 	const char *const *env; size_t env_count;	  /* K=V */
 	const char *const *env_pass; size_t env_pass_count; /* K */
 	const char *const *ulimits; size_t ulimit_count;  /* name=soft[:hard] */
+	const char *egress; /* "none", "allowlist", "open" */
+	const char *const *allow; size_t allow_count;	  /* egress rules */
+	const char *const *deny; size_t deny_count;
+	const char *const *allow_private; size_t allow_private_count; /* address classes */
 	const char *const *allow_missing; size_t allow_missing_count;
 	const char *const *require; size_t require_count;
 	const char *config; /* --config FILE, else the usual place */
