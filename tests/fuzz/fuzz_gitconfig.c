@@ -52,8 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(inert || why);
 	oc_gittodo_inert(text, size);
 
-	char name[OC_NAME_MAX + 1], folded[OC_NAME_MAX + 1], again[OC_NAME_MAX + 1];
-	size_t n = size < OC_NAME_MAX ? size : OC_NAME_MAX;
+	char name[OC_GUARD_NAME_MAX + 1], folded[OC_GUARD_NAME_MAX + 1], again[OC_GUARD_NAME_MAX + 1];
+	size_t n = size < OC_GUARD_NAME_MAX ? size : OC_GUARD_NAME_MAX;
 	memcpy(name, data, n);
 	name[n] = '\0';
 	oc_guard_fold(name, folded);

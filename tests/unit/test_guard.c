@@ -68,7 +68,7 @@ static void test_names(void **state)
 		if (strcmp(t[i - 1].name, t[i].name) >= 0)
 			fail_msg("not sorted: %s", t[i].name);
 	for (size_t i = 0; i < n; i++) {
-		char fold[OC_NAME_MAX + 1];
+		char fold[OC_GUARD_NAME_MAX + 1];
 		oc_guard_fold(t[i].name, fold);
 		assert_string_equal(fold, t[i].name);
 		if (!strchr(t[i].name, '/')) {
