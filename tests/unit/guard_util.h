@@ -94,7 +94,7 @@ struct world {
 	struct oc_err err;
 };
 
-static int world_scan(struct world *w)
+__attribute__((unused)) static int world_scan(struct world *w)
 {
 	char path[160];
 
@@ -107,12 +107,12 @@ static int world_scan(struct world *w)
 	return oc_guard_scan(&w->a, w->fd, &w->guards, &w->count, &w->base, &w->err);
 }
 
-static int world_sweep(struct world *w)
+__attribute__((unused)) static int world_sweep(struct world *w)
 {
 	return oc_guard_sweep(&w->a, w->fd, w->base, quarantine, &w->sweep, &w->err);
 }
 
-static void world_free(struct world *w)
+__attribute__((unused)) static void world_free(struct world *w)
 {
 	oc_arena_free(&w->a);
 	close(w->fd);
