@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # P13, P9: a directory and a link to the canary change places without end while sandboxes are made on them (CVE-2021-30465,
-# CVE-2024-45310, CVE-2019-18837).  2,000 rounds in all, or as many as a minute has room for; OC_RACE_SECONDS and
-# OC_RACE_ROUNDS (of each of the twelve) give them more.
+# CVE-2024-45310, CVE-2019-18837).  2,000 rounds in all, or as many as two minutes have room for (the count is printed);
+# OC_RACE_SECONDS and OC_RACE_ROUNDS (of each of the twelve) give them more.
 
 load lib
 setup_file() {
@@ -23,10 +23,13 @@ setup_file() {
 	chmod -R a+rX "$A/share"
 	own user "$A/share"
 }
-teardown_file() { attack_teardown; }
+teardown_file() {
+	awk '{ n += $1 } END { print "# " n + 0 " rounds in all" }' "$A/rounds" >&3
+	attack_teardown
+}
 
 # Twelve races in all.
-limit=${OC_RACE_SECONDS:-4}
+limit=${OC_RACE_SECONDS:-12}
 rounds=${OC_RACE_ROUNDS:-170}
 
 each_round=
@@ -70,6 +73,7 @@ race() {
 	kill "$swapper" 2>/dev/null || true
 	wait "$swapper" || true
 	echo "$who: $n rounds, $refused refused"
+	echo "$n" >>"$A/rounds"
 	[ "$n" -gt 20 ]
 	unchanged "$before"
 	[ "$(wc -l </proc/self/mountinfo)" = "$mounts" ]
@@ -148,6 +152,7 @@ settle() {
 			printf '%s\n' "$output" | none -x -E 'dir|inner'
 		done
 		wait "$job" || true
+		echo "$n" >>"$A/rounds"
 		cat "$A/swaps"
 		[ "$(tail -n 1 "$A/swaps")" -gt 100 ]
 	done
