@@ -9,6 +9,7 @@ FRAME_TESTS = \
 	tests/integration/runner.bats
 BATS_TESTS += \
 	tests/integration/badinput.bats \
+	tests/integration/egress-clients.bats \
 	tests/integration/options.bats \
 	tests/integration/run.bats \
 	tests/integration/tty.bats \
@@ -17,6 +18,7 @@ BATS_TESTS += \
 noinst_HEADERS += tests/unit/cm.h
 include $(top_srcdir)/tests/unit/base.mk
 include $(top_srcdir)/tests/unit/broker.mk
+include $(top_srcdir)/tests/unit/control.mk
 include $(top_srcdir)/tests/unit/delegate.mk
 include $(top_srcdir)/tests/unit/guard.mk
 include $(top_srcdir)/tests/unit/netns.mk
@@ -33,6 +35,7 @@ EXTRA_DIST += $(FRAME_TESTS) $(BATS_TESTS) $(ATTACK_TESTS) \
 	tests/lib/check-arrows \
 	tests/lib/check-lint \
 	tests/lib/check-tree \
+	tests/lib/egress-world tests/lib/egress.bash tests/lib/egress_client.go tests/lib/egress_client.js tests/lib/egress_client.py \
 	tests/lib/run-tests \
 	tests/fuzz \
 	tests/vm/as-root tests/vm/as-user tests/vm/guest tests/vm/lib tests/vm/run-vm
@@ -70,10 +73,12 @@ check-vm: all
 	@$(RUN_TESTS) --time-limit 1800 tests/vm/run-vm
 
 # Side by side with bubblewrap, crun and plain exec.  Not part of `make check`: it has no pass and no fail.
-EXTRA_PROGRAMS = tests/bench/bench
+EXTRA_PROGRAMS = tests/bench/bench tests/bench/floor
 tests_bench_bench_SOURCES = tests/bench/bench.c
+tests_bench_floor_SOURCES = tests/bench/floor.c
+tests_bench_floor_LDFLAGS = $(STATIC_LDFLAGS)
 BENCH_ROUNDS = 200
-bench: all tests/bench/bench$(EXEEXT)
+bench: all tests/bench/bench$(EXEEXT) tests/bench/floor$(EXEEXT)
 	@top_builddir=$(abs_top_builddir) $(top_srcdir)/tests/bench/bench.sh $(BENCH_ROUNDS)
 
 # FUZZ_SECONDS is for all fuzzers together.
@@ -86,7 +91,7 @@ fuzz-smoke: $(BUILT_SOURCES)
 
 clean-local: clean-local-tests $(MUSL_CLEAN)
 clean-local-tests:
-	rm -rf tests/log tests/bench/bench$(EXEEXT)
+	rm -rf tests/log tests/bench/bench$(EXEEXT) tests/bench/floor$(EXEEXT) tests/lib/egress-go-client
 distclean-local: distclean-local-vm
 distclean-local-vm:
 	rm -rf tests/vm/image

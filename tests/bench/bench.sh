@@ -7,6 +7,7 @@
 #
 # Prints medians and ratios and passes no judgement.  All of them run /bin/true on the host's own programs.
 # bubblewrap: --unshare-all --ro-bind / / --proc /proc --dev /dev --tmpfs /tmp.
+# namespaces alone: the same namespaces with nothing set up in them, the least that the kernel asks for (floor.c).
 # crun: a bundle with the same namespaces, /usr read-only, /proc, /dev, /tmp; where the host has hybrid cgroups,
 # which crun refuses, in a mount namespace without the unified mount.
 set -eu
@@ -14,6 +15,7 @@ set -eu
 rounds=${1:-${BENCH_ROUNDS:-200}}
 top_builddir=$(cd "$top_builddir" && pwd -P)
 bench=$top_builddir/tests/bench/bench
+floor=$top_builddir/tests/bench/floor
 OC=${OC_SANDBOX:-$top_builddir/oc-sandbox}
 [ -x "$OC" ] || { echo "bench.sh: $OC is not there" >&2; exit 1; }
 
@@ -85,7 +87,7 @@ table() {
 	if [ -n "$have_crun" ] && [ -z "$binds" ] && [ "$payload" = /bin/true ]; then
 		set -- "$@" --- "$crun_name" "$(command -v crun)" --root "$work/crun" run -b "$work/bundle" "oc-bench-$$-@N@"
 	fi
-	"$bench" $how "$@" --- "plain exec" $payload
+	"$bench" $how "$@" --- "namespaces alone" "$floor" run $payload --- "plain exec" $payload
 }
 
 echo
@@ -116,6 +118,7 @@ echo
 echo "oc-sandbox without and with these, in turn"
 # shellcheck disable=SC2086
 "$bench" -n "$rounds" without "$OC" run --no-config -- /bin/true --- "with 20 binds" "$OC" run --no-config $binds -- /bin/true
+"$floor" binds "$work/extra" || echo "(needs root)"
 binds='' bwrap_binds=''
 echo
 echo "memory of the launcher while its command sleeps"
