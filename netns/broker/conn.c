@@ -18,6 +18,8 @@
 #define ACCEPT_BATCH 64
 #define DNS_PORT     53
 #define PAUSE_US     100000u
+#define BUFFERS_FREE 32 /* connections */
+#define BUFFERS_MANY 256
 /* linux/netfilter_ipv6/ip6_tables.h, which does not compile together with netinet/in.h. */
 #define IP6T_ORIGINAL_DST 80
 
@@ -69,7 +71,9 @@ static void record(struct oc_eg *g, const struct oc_conn *c, const char *event,
 void oc_conn_close(struct oc_eg *g, struct oc_conn *c, enum oc_egress_reason reason,
 		   const char *detail)
 {
-	bool orderly = reason == OC_EGRESS_ALLOWED && c->flow[0].shut && c->flow[1].shut;
+	/* At the end nobody is left to whom the peer's bytes could go. */
+	bool orderly = reason == OC_EGRESS_ALLOWED && c->flow[0].shut &&
+		       (c->flow[1].shut || g->end.fn);
 
 	if (!c->relaying && reason != OC_EGRESS_ALLOWED)
 		g->stats.refused++;
@@ -136,7 +140,7 @@ static int arm(struct oc_eg *g, struct oc_conn *c)
 
 /* --- first bytes --- */
 
-static uint8_t *room(struct oc_eg *g, struct oc_first_bytes *b)
+uint8_t *oc_conn_room(struct oc_eg *g, struct oc_first_bytes *b)
 {
 	if (b->len == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 2048;
@@ -159,7 +163,7 @@ static void read_first(struct oc_eg *g, struct oc_conn *c)
 	enum oc_egress_reason reason = OC_EGRESS_LIMIT;
 
 	while (!c->checked && c->client.readable) {
-		uint8_t *to = room(g, b);
+		uint8_t *to = oc_conn_room(g, b);
 		if (!to) {
 			oc_conn_close(g, c, OC_EGRESS_LIMIT, "memory for first bytes");
 			return;
@@ -182,6 +186,7 @@ static void read_first(struct oc_eg *g, struct oc_conn *c)
 			c->protocol = b->check.protocol == OC_CHECK_TLS ? "tls" : "http";
 		if (v == OC_FIRST_OK) {
 			c->checked = true;
+			oc_watch_begin(&b->watch, &b->check, &c->answer);
 		} else if (v != OC_FIRST_MORE) {
 			oc_conn_close(g, c, reason, b->check.detail);
 			return;
@@ -376,6 +381,31 @@ static bool is_inside(const struct oc_addr *a)
 	return oc_addr_classify(&u) == OC_ADDR_LOOPBACK || oc_addr_equal(&u, &own);
 }
 
+void oc_conn_decide(const struct oc_eg *g, const char *name, const struct oc_addr *dst,
+		    uint16_t port, struct oc_egress_answer *a)
+{
+	if (name)
+		oc_egress_decide_name(&g->rules, name, port, a);
+	else if (is_inside(dst))
+		*a = (struct oc_egress_answer){.reason = OC_EGRESS_ADDRESS_CLASS,
+					       .addr_class = OC_ADDR_LOOPBACK};
+	else
+		oc_egress_decide_addr(&g->rules, dst, port, a);
+}
+
+void oc_conn_buffers(const struct oc_eg *g, int fd)
+{
+	/* The kernel doubles it; left alone, it goes up to tcp_rmem and tcp_wmem, some 10 MB. */
+	const int size = g->conn_count < BUFFERS_FREE ? 0
+			 : g->conn_count < BUFFERS_MANY ? 256 << 10
+							: 64 << 10;
+
+	if (size) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	}
+}
+
 static struct oc_conn *new_conn(struct oc_eg *g, int fd, const char *name,
 				const struct oc_addr *dst, uint16_t port,
 				const struct oc_egress_answer *a, struct oc_rule_use *use)
@@ -412,6 +442,7 @@ static struct oc_conn *new_conn(struct oc_eg *g, int fd, const char *name,
 		return NULL;
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	oc_conn_buffers(g, fd);
 	oc_list_append(&g->conns, &c->all);
 	g->conn_count++;
 	if (name)
@@ -440,18 +471,8 @@ static void admit(struct oc_eg *g, int fd)
 		refuse(g, fd, oc_synth_name(g->synth, &dst), &dst, port, &a, "connections");
 		return;
 	}
-	if (is_inside(&dst)) {
-		a = (struct oc_egress_answer){.reason = OC_EGRESS_ADDRESS_CLASS,
-					      .addr_class = OC_ADDR_LOOPBACK};
-	} else if (oc_synth_is(&dst)) {
-		name = oc_synth_name(g->synth, &dst);
-		if (name)
-			oc_egress_decide_name(&g->rules, name, port, &a);
-		else
-			a.reason = OC_EGRESS_UNKNOWN_SYNTHETIC;
-	} else {
-		oc_egress_decide_addr(&g->rules, &dst, port, &a);
-	}
+	name = oc_synth_name(g->synth, &dst);
+	oc_conn_decide(g, name, &dst, port, &a);
 	if (a.allowed) {
 		a.reason = oc_budget_connection(&g->budgets, a.rule, name, &use);
 		a.allowed = a.reason == OC_EGRESS_ALLOWED;

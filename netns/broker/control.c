@@ -58,13 +58,13 @@ static ssize_t receive(int sock, char *buf, size_t room, int fds[FDS_MAX], size_
 	return n;
 }
 
-static void send_answer(struct oc_eg *g, const struct oc_buf *b)
+void oc_control_send(struct oc_eg *g, const struct oc_buf *b)
 {
 	/* The monitor waits for each answer, so there is room; if it does not, it has lost one. */
 	(void)send(g->control.fd, b->data, b->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void answer_begin(struct oc_json_writer *w, struct oc_buf *b, const char *op, bool ok)
+void oc_control_answer(struct oc_json_writer *w, struct oc_buf *b, const char *op, bool ok)
 {
 	oc_jw_init(w, b, 0);
 	oc_jw_object(w);
@@ -79,13 +79,13 @@ static void answer_error(struct oc_eg *g, const char *op, const struct oc_err *e
 	oc_auto_buf b = {0};
 	struct oc_json_writer w;
 
-	answer_begin(&w, &b, op, false);
+	oc_control_answer(&w, &b, op, false);
 	oc_jw_key(&w, "error");
 	oc_jw_string(&w, err->msg);
 	oc_jw_key(&w, "hint");
 	oc_jw_string(&w, err->hint);
 	oc_jw_object_end(&w);
-	send_answer(g, &b);
+	oc_control_send(g, &b);
 }
 
 /* --- reading --- */
@@ -213,21 +213,29 @@ static int serve(struct oc_eg *g, struct oc_event *e, int fd,
 	return 0;
 }
 
-static int start(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m, const int fds[],
-		 size_t nfds, struct oc_err *err)
+/* What "start" and "test" have in common. */
+static int configure(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m,
+		     struct oc_err *err)
 {
 	const struct oc_json *resolvers = oc_json_get(m, "resolvers");
 	uint64_t version;
-	int fd[FD_COUNT];
 
 	if (read_number(a, m, "version", 1000, 0, &version, err) < 0)
 		return -1;
 	if (version != OC_BROKER_VERSION)
 		return oc_fail(err, 0, "the monitor speaks version %llu, this is %d",
 			       (unsigned long long)version, OC_BROKER_VERSION);
-	if (name_fds(a, m, fds, nfds, fd, err) < 0 || read_rules(a, m, &g->rules, err) < 0 ||
-	    read_limits(g, a, m, err) < 0 ||
-	    (resolvers && oc_resolver_servers(g->resolver, resolvers, a, err) < 0))
+	if (read_rules(a, m, &g->rules, err) < 0 || read_limits(g, a, m, err) < 0)
+		return -1;
+	return resolvers ? oc_resolver_servers(g->resolver, resolvers, a, err) : 0;
+}
+
+static int start(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m, const int fds[],
+		 size_t nfds, struct oc_err *err)
+{
+	int fd[FD_COUNT];
+
+	if (configure(g, a, m, err) < 0 || name_fds(a, m, fds, nfds, fd, err) < 0)
 		return -1;
 	g->log.fd = fd[FD_LOG];
 	int flags = g->log.fd >= 0 ? fcntl(g->log.fd, F_GETFL) : 0;
@@ -248,6 +256,24 @@ static const char *op_of(const struct oc_json *m)
 	return op && op->type == OC_JSON_STRING ? op->string : "";
 }
 
+static void answer_start(struct oc_eg *g)
+{
+	oc_auto_buf b = {0};
+	struct oc_json_writer w;
+
+	oc_control_answer(&w, &b, "start", true);
+	oc_jw_key(&w, "connections");
+	oc_jw_uint(&w, g->max_connections);
+	oc_jw_key(&w, "user");
+	oc_jw_bool(&w, g->jail.user);
+	oc_jw_key(&w, "mount");
+	oc_jw_bool(&w, g->jail.mount);
+	oc_jw_key(&w, "landlock");
+	oc_jw_int(&w, g->jail.landlock);
+	oc_jw_object_end(&w);
+	oc_control_send(g, &b);
+}
+
 int oc_control_start(struct oc_eg *g, int sock, struct oc_err *err)
 {
 	oc_auto_arena a = {0};
@@ -263,36 +289,25 @@ int oc_control_start(struct oc_eg *g, int sock, struct oc_err *err)
 		free(buf);
 		return 0;
 	}
-	int r = -1;
-	if (n < 0)
-		oc_fail(err, errno, "cannot read the first message");
-	else if (oc_json_parse(&a, buf, (size_t)n, "message", &m, err) == 0) {
-		if (strcmp(op_of(m), "start") != 0)
-			oc_fail(err, 0, "the first message must be \"start\"");
-		else
-			r = start(g, &a, m, fds, nfds, err);
-	}
+	int r = n < 0 ? oc_fail(err, errno, "cannot read the first message")
+		      : oc_json_parse(&a, buf, (size_t)n, "message", &m, err);
 	free(buf);
+	bool test = strcmp(op_of(m), "test") == 0;
+	if (r == 0 && !test && strcmp(op_of(m), "start") != 0)
+		r = oc_fail(err, 0, "the first message must be \"start\" or \"test\"");
 	if (r == 0)
-		r = serve(g, &g->control, sock, oc_control_event, err);
+		r = serve(g, &g->control, sock, test ? oc_ask_event : oc_control_event, err);
+	if (r == 0 && test)
+		r = configure(g, &a, m, err) < 0 ? -1 : oc_ask(g, &a, m, err);
+	else if (r == 0)
+		r = start(g, &a, m, fds, nfds, err);
 	if (r < 0) {
 		g->control.fd = sock;
-		answer_error(g, "start", err);
+		answer_error(g, test ? "test" : "start", err);
 		return -1;
 	}
-	oc_auto_buf b = {0};
-	struct oc_json_writer w;
-	answer_begin(&w, &b, "start", true);
-	oc_jw_key(&w, "connections");
-	oc_jw_uint(&w, g->max_connections);
-	oc_jw_key(&w, "user");
-	oc_jw_bool(&w, g->jail.user);
-	oc_jw_key(&w, "mount");
-	oc_jw_bool(&w, g->jail.mount);
-	oc_jw_key(&w, "landlock");
-	oc_jw_int(&w, g->jail.landlock);
-	oc_jw_object_end(&w);
-	send_answer(g, &b);
+	if (!test)
+		answer_start(g);
 	return 1;
 }
 
@@ -314,15 +329,15 @@ static int replace_rules(struct oc_eg *g, struct oc_arena *a, const struct oc_js
 
 	oc_auto_buf b = {0};
 	struct oc_json_writer w;
-	answer_begin(&w, &b, "rules", true);
+	oc_control_answer(&w, &b, "rules", true);
 	oc_jw_key(&w, "closed");
 	oc_jw_uint(&w, closed);
 	oc_jw_object_end(&w);
-	send_answer(g, &b);
+	oc_control_send(g, &b);
 	return 0;
 }
 
-static void write_stats(struct oc_eg *g)
+void oc_control_stats(struct oc_eg *g, const char *op)
 {
 	const struct {
 		const char *key;
@@ -346,7 +361,7 @@ static void write_stats(struct oc_eg *g)
 	oc_auto_buf b = {0};
 	struct oc_json_writer w;
 
-	answer_begin(&w, &b, "stats", true);
+	oc_control_answer(&w, &b, op, true);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		oc_jw_key(&w, rows[i].key);
 		oc_jw_uint(&w, rows[i].value);
@@ -360,7 +375,7 @@ static void write_stats(struct oc_eg *g)
 		}
 	oc_jw_object_end(&w);
 	oc_jw_object_end(&w);
-	send_answer(g, &b);
+	oc_control_send(g, &b);
 }
 
 void oc_control_event(struct oc_eg *g, struct oc_event *e, uint32_t events)
@@ -395,7 +410,9 @@ void oc_control_event(struct oc_eg *g, struct oc_event *e, uint32_t events)
 		if (strcmp(op, "rules") == 0)
 			r = replace_rules(g, &a, m, &err);
 		else if (strcmp(op, "stats") == 0)
-			write_stats(g);
+			oc_control_stats(g, op);
+		else if (strcmp(op, "end") == 0)
+			oc_end(g);
 		else
 			r = oc_fail(&err, 0, "unknown operation");
 	}

@@ -21,7 +21,7 @@
 
 static void try_next(struct oc_eg *g, struct oc_conn *c);
 
-static int start_connect(const struct oc_addr *a, uint16_t port)
+static int start_connect(const struct oc_eg *g, const struct oc_addr *a, uint16_t port)
 {
 	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -40,6 +40,8 @@ static int start_connect(const struct oc_addr *a, uint16_t port)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+	/* Before the window is offered. */
+	oc_conn_buffers(g, fd);
 	int r = a->family == 4 ? connect(fd, (struct sockaddr *)&in4, sizeof in4)
 			       : connect(fd, (struct sockaddr *)&in6, sizeof in6);
 	if (r < 0 && errno != EINPROGRESS) {
@@ -89,7 +91,7 @@ static void try_next(struct oc_eg *g, struct oc_conn *c)
 		t->addr = d->addr[d->next++];
 		t->conn = c;
 		t->event = (struct oc_event){.fd = -1, .fn = attempt_event};
-		int fd = start_connect(&t->addr, c->port);
+		int fd = start_connect(g, &t->addr, c->port);
 		if (fd < 0) {
 			d->last_errno = errno;
 			continue;

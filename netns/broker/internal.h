@@ -30,6 +30,7 @@
 #include "netns/policy/record.h"
 #include "netns/policy/rules.h"
 #include "netns/policy/synth.h"
+#include "netns/policy/watch.h"
 
 struct oc_eg;
 
@@ -88,6 +89,8 @@ void oc_timer_clear(struct oc_eg *g, struct oc_timer *t);
 /* free() p, which starts with room for a struct oc_grave, after the events at hand. */
 void oc_loop_bury(struct oc_eg *g, void *p);
 void oc_loop_run(struct oc_eg *g);
+/* Sets oc_eg.now, which oc_loop_run does by itself. */
+void oc_loop_clock(struct oc_eg *g);
 
 #define OC_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
@@ -184,11 +187,15 @@ struct oc_side {
 	struct oc_event event;
 	bool readable, writable;
 };
-/* What is needed until the first bytes are checked and sent. */
+/*
+ * What is needed as long as the client's bytes are looked into: data[0..len) has come, of it
+ * [0..cleared) may be sent on, and [0..sent) was.
+ */
 struct oc_first_bytes {
 	struct oc_check check;
+	struct oc_watch watch;
 	uint8_t *data;
-	size_t len, cap, sent;
+	size_t len, cap, cleared, sent;
 };
 
 struct oc_conn {
@@ -213,6 +220,9 @@ struct oc_conn {
 	char name[]; /* dialled name or "" */
 };
 
+/* A connection to a name (its synthetic address), or to dst itself where name is NULL. */
+void oc_conn_decide(const struct oc_eg *g, const char *name, const struct oc_addr *dst,
+		    uint16_t port, struct oc_egress_answer *a);
 void oc_conn_listener(struct oc_eg *g, struct oc_event *e, uint32_t events);
 void oc_conn_listen_again(struct oc_eg *g, struct oc_timer *t);
 /* End it: record, reset or orderly close, release everything. */
@@ -220,6 +230,13 @@ void oc_conn_close(struct oc_eg *g, struct oc_conn *c, enum oc_egress_reason rea
 		   const char *detail);
 /* The rules have changed: returns how many connections were closed. */
 uint64_t oc_conn_recheck(struct oc_eg *g);
+/*
+ * Bound what the kernel holds for a socket, when many are open: what is sent by a server and not
+ * read inside counts to the TCP memory of the whole machine, and not to the sandbox.
+ */
+void oc_conn_buffers(const struct oc_eg *g, int fd);
+/* Room behind data[0..len), NULL: there is none. */
+uint8_t *oc_conn_room(struct oc_eg *g, struct oc_first_bytes *b);
 /* dial.c: oc_conn_dialled is called when one address answers, oc_conn_close when none does. */
 void oc_dial_start(struct oc_eg *g, struct oc_conn *c, const struct oc_addr *addr, size_t count);
 void oc_dial_end(struct oc_eg *g, struct oc_conn *c);
@@ -246,9 +263,24 @@ int oc_jail_enter(struct oc_jail *j, struct oc_err *err);
 
 /* --- control.c --- */
 
-/* Reads the first message from descriptor fd, and answers it. */
+/* Reads the first message from descriptor fd, and answers it.  1: there is something to do. */
 int oc_control_start(struct oc_eg *g, int fd, struct oc_err *err);
 void oc_control_event(struct oc_eg *g, struct oc_event *e, uint32_t events);
+/* The answer to "stats", under that name or another. */
+void oc_control_stats(struct oc_eg *g, const char *op);
+
+/* --- end.c --- */
+
+void oc_end(struct oc_eg *g);
+/* Begin an answer: its object is open, "op" and "ok" are in it; send it (does not close it). */
+void oc_control_answer(struct oc_json_writer *w, struct oc_buf *b, const char *op, bool ok);
+void oc_control_send(struct oc_eg *g, const struct oc_buf *b);
+
+/* --- ask.c: the message "test", once the rules are read and the control socket is watched --- */
+
+int oc_ask(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m, struct oc_err *err);
+/* Nothing but the end is expected from the monitor. */
+void oc_ask_event(struct oc_eg *g, struct oc_event *e, uint32_t events);
 
 /* --- all of it --- */
 
@@ -264,6 +296,8 @@ struct oc_eg {
 	struct oc_loop loop;
 	struct oc_event control, listener[2], dns[2];
 	struct oc_timer pause; /* of the listeners, when accept fails */
+	struct oc_timer end;   /* its fn is set from the message "end" on */
+	uint64_t end_by;
 	struct oc_egress_rules rules;
 	struct oc_synth *synth;
 	struct oc_budgets budgets;

@@ -4,10 +4,12 @@ libocbroker_a_SOURCES = netns/broker/broker.h netns/broker/start.c
 
 pkglibexec_PROGRAMS += oc-egress
 oc_egress_SOURCES = \
+	netns/broker/ask.c \
 	netns/broker/budget.c \
 	netns/broker/conn.c \
 	netns/broker/control.c \
 	netns/broker/dial.c \
+	netns/broker/end.c \
 	netns/broker/internal.h \
 	netns/broker/jail.c \
 	netns/broker/log.c \
@@ -18,6 +20,13 @@ oc_egress_SOURCES = \
 	netns/broker/resolve.c
 oc_egress_CFLAGS = $(AM_CFLAGS) $(CARES_CFLAGS)
 oc_egress_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack
+# Without its jail: shows that verify sees that.  Never installed.
+check_PROGRAMS += oc-egress-weak
+oc_egress_weak_SOURCES = $(oc_egress_SOURCES)
+oc_egress_weak_CPPFLAGS = $(AM_CPPFLAGS) -DOC_TEST_WEAKEN
+oc_egress_weak_CFLAGS = $(oc_egress_CFLAGS)
+oc_egress_weak_LDFLAGS = $(oc_egress_LDFLAGS)
+oc_egress_weak_LDADD = $(oc_egress_LDADD)
 oc_egress_LDADD = libocnetpolicy.a libocbase.a $(CARES_LIBS)
 
 # Its system call filter, as rows of an array.

@@ -106,7 +106,7 @@ void oc_loop_bury(struct oc_eg *g, void *p)
 	g->loop.graves = grave;
 }
 
-static void read_clock(struct oc_eg *g)
+void oc_loop_clock(struct oc_eg *g)
 {
 	struct timespec ts;
 
@@ -150,12 +150,12 @@ void oc_loop_run(struct oc_eg *g)
 	struct oc_loop *l = &g->loop;
 	struct epoll_event events[EVENTS];
 
-	read_clock(g);
+	oc_loop_clock(g);
 	while (g->control.fd >= 0) {
 		int n = epoll_wait(l->epoll, events, EVENTS, wait_ms(g));
 		if (n < 0 && errno != EINTR)
 			return;
-		read_clock(g);
+		oc_loop_clock(g);
 		for (int i = 0; i < n; i++) {
 			struct oc_event *e = events[i].data.ptr;
 			/* Closed by an earlier event of this batch. */

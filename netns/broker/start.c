@@ -25,6 +25,7 @@
 #define CLONE_PIDFD 0x1000 /* musl 1.2.3 has it in linux/sched.h only */
 #endif
 #define FDS_MAX 5
+#define ASK_MS	20000 /* the broker gives up before that */
 
 static void write_list(struct oc_json_writer *w, const char *key, const char *const *list, size_t n)
 {
@@ -72,17 +73,31 @@ static size_t list_fds(const struct oc_net_sockets *s, int log_fd, const char *n
 	return n;
 }
 
+/* Of a first message. */
+static void write_version(struct oc_json_writer *w, const struct oc_broker_config *c)
+{
+	oc_jw_key(w, "version");
+	oc_jw_int(w, OC_BROKER_VERSION);
+	if (c->resolver_count)
+		write_list(w, "resolvers", c->resolvers, c->resolver_count);
+}
+
+static void write_rules(struct oc_json_writer *w, const struct oc_broker_config *c)
+{
+	oc_jw_key(w, "mode");
+	oc_jw_string(w, c->mode);
+	write_list(w, "allow", c->allow, c->allow_count);
+	write_list(w, "deny", c->deny, c->deny_count);
+	write_list(w, "allowPrivate", c->allow_private, c->allow_private_count);
+}
+
 static void write_start(struct oc_json_writer *w, const struct oc_broker_config *c,
 			const struct oc_net_sockets *s, int log_fd)
 {
 	const char *names[FDS_MAX];
 	int fds[FDS_MAX];
 
-	oc_jw_key(w, "version");
-	oc_jw_int(w, OC_BROKER_VERSION);
 	write_list(w, "fds", names, list_fds(s, log_fd, names, fds));
-	if (c->resolver_count)
-		write_list(w, "resolvers", c->resolvers, c->resolver_count);
 	oc_jw_key(w, "limits");
 	oc_jw_object(w);
 	write_number(w, "connections", c->max_connections);
@@ -110,13 +125,11 @@ void oc_broker_config_write(struct oc_buf *out, const struct oc_broker_config *c
 	oc_jw_object(&w);
 	oc_jw_key(&w, "op");
 	oc_jw_string(&w, sockets ? "start" : "rules");
-	if (sockets)
+	if (sockets) {
+		write_version(&w, c);
 		write_start(&w, c, sockets, log_fd);
-	oc_jw_key(&w, "mode");
-	oc_jw_string(&w, c->mode);
-	write_list(&w, "allow", c->allow, c->allow_count);
-	write_list(&w, "deny", c->deny, c->deny_count);
-	write_list(&w, "allowPrivate", c->allow_private, c->allow_private_count);
+	}
+	write_rules(&w, c);
 	oc_jw_object_end(&w);
 }
 
@@ -133,6 +146,9 @@ static int child(void *arg)
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* A signal to the caller's process group is for the command, which may want to say goodbye.
+	 */
+	setsid();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Both above the places that they go to, whatever the caller has open there. */
@@ -257,8 +273,12 @@ static int receive(const struct oc_broker *b, struct oc_buf *out, int timeout_ms
 			continue;
 		if (r < 0)
 			return oc_fail(err, errno, "cannot wait for oc-egress");
-		if (r == 0)
+		if (r == 0) {
+			/* What comes after this would be taken for the answer to the next message.
+			 */
+			(void)shutdown(b->control, SHUT_RDWR);
 			return oc_fail(err, 0, "oc-egress has not answered for %d ms", timeout_ms);
+		}
 		ssize_t n = recv(b->control, buf, sizeof buf, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -314,8 +334,8 @@ int oc_broker_call(struct oc_broker *b, const struct oc_buf *message, struct oc_
 	return read_answer(&a, answer, &v, err);
 }
 
-int oc_broker_rules(struct oc_broker *b, const struct oc_broker_config *c, uint64_t *closed,
-		    struct oc_err *err)
+int oc_broker_rules(struct oc_broker *b, const struct oc_broker_config *c, int timeout_ms,
+		    uint64_t *closed, struct oc_err *err)
 {
 	oc_auto_arena a = {0};
 	oc_auto_buf m = {0}, answer = {0};
@@ -323,7 +343,7 @@ int oc_broker_rules(struct oc_broker *b, const struct oc_broker_config *c, uint6
 	int64_t n = 0;
 
 	oc_broker_config_write(&m, c, NULL, -1);
-	if (send_message(b, &m, NULL, 0, err) < 0 || receive(b, &answer, 10000, err) < 0 ||
+	if (send_message(b, &m, NULL, 0, err) < 0 || receive(b, &answer, timeout_ms, err) < 0 ||
 	    read_answer(&a, &answer, &v, err) < 0)
 		return -1;
 	const struct oc_json *count = oc_json_get(v, "closed");
@@ -345,6 +365,49 @@ int oc_broker_start(struct oc_broker *b, int program_fd, const struct oc_broker_
 		return 0;
 	oc_broker_stop(b);
 	return -1;
+}
+
+int oc_broker_ask(int program_fd, const struct oc_broker_config *c, const char *name, uint16_t port,
+		  struct oc_buf *answer, struct oc_err *err)
+{
+	oc_auto_buf m = {0};
+	struct oc_json_writer w;
+	struct oc_broker b;
+
+	oc_jw_init(&w, &m, 0);
+	oc_jw_object(&w);
+	oc_jw_key(&w, "op");
+	oc_jw_string(&w, "test");
+	write_version(&w, c);
+	write_rules(&w, c);
+	oc_jw_key(&w, "name");
+	oc_jw_string(&w, name);
+	oc_jw_key(&w, "port");
+	oc_jw_uint(&w, port);
+	oc_jw_object_end(&w);
+	if (oc_broker_spawn(&b, program_fd, err) < 0)
+		return -1;
+	int r = oc_broker_call(&b, &m, answer, ASK_MS, err);
+	oc_broker_stop(&b);
+	return r;
+}
+
+int oc_broker_end(struct oc_broker *b, struct oc_err *err)
+{
+	oc_auto_buf m = {0};
+
+	oc_buf_puts(&m, "{\"op\":\"end\"}");
+	return send_message(b, &m, NULL, 0, err);
+}
+
+int oc_broker_ended(struct oc_broker *b, struct oc_buf *answer, int timeout_ms, struct oc_err *err)
+{
+	oc_auto_arena a = {0};
+	struct oc_json *v;
+
+	if (receive(b, answer, timeout_ms, err) < 0)
+		return -1;
+	return read_answer(&a, answer, &v, err);
 }
 
 void oc_broker_stop(struct oc_broker *b)

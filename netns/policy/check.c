@@ -29,6 +29,8 @@ static enum oc_first check_tls(struct oc_check *c, const struct oc_egress_answer
 	case OC_FIRST_OK:
 		break;
 	}
+	c->length = hello.length;
+	c->early_data = hello.early_data;
 	if (hello.ech && !answer->ech)
 		return no(c, reason, OC_EGRESS_ECH, NULL);
 	if (answer->check == OC_EGRESS_CHECK_ADDRESS)
@@ -70,6 +72,7 @@ static enum oc_first check_http(struct oc_check *c, const struct oc_egress_answe
 	case OC_FIRST_OK:
 		break;
 	}
+	c->length = head.length;
 	if (answer->check == OC_EGRESS_CHECK_ADDRESS) {
 		want = oc_addr_unmap(addr);
 		got = oc_addr_unmap(&host->addr);

@@ -23,6 +23,8 @@ struct oc_check {
 	struct oc_http_reader http;
 	char seen[OC_NAME_MAX + 1]; /* the name that the client gave, as far as one was read: for the record */
 	const char *detail;	    /* a constant text, or NULL */
+	size_t length;		    /* OK: of the ClientHello's records, or the head of the request */
+	bool early_data;	    /* OK: TLS */
 };
 
 /*

@@ -133,6 +133,36 @@ static enum oc_first request_line(struct oc_http_reader *r, const char *s, size_
 	return absolute_target(r, s, target);
 }
 
+/* Where the body ends must be the same for every server. */
+static enum oc_first framing(struct oc_http_reader *r, const char *name, size_t name_len, const char *s,
+			     size_t len)
+{
+	bool length = name_len == 14 && strncasecmp(name, "content-length", 14) == 0;
+	bool coding = name_len == 17 && strncasecmp(name, "transfer-encoding", 17) == 0;
+
+	if (name_len == 7 && strncasecmp(name, "upgrade", 7) == 0)
+		r->head.websocket = len == 9 && strncasecmp(s, "websocket", 9) == 0;
+	if (!length && !coding)
+		return OC_FIRST_OK;
+	if (r->head.has_length || r->head.chunked)
+		return bad(r, "the length of the body is said twice");
+	if (coding) {
+		if (len != 7 || strncasecmp(s, "chunked", 7) != 0 || r->head.minor == 0)
+			return bad(r, "a transfer coding other than chunked");
+		r->head.chunked = true;
+		return OC_FIRST_OK;
+	}
+	if (len == 0 || len > 18)
+		return bad(r, "Content-Length is no number");
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return bad(r, "Content-Length is no number");
+		r->head.body = r->head.body * 10 + (uint64_t)(s[i] - '0');
+	}
+	r->head.has_length = true;
+	return OC_FIRST_OK;
+}
+
 static enum oc_first header_line(struct oc_http_reader *r, const char *s, size_t len)
 {
 	size_t name = 0;
@@ -143,8 +173,7 @@ static enum oc_first header_line(struct oc_http_reader *r, const char *s, size_t
 		name++;
 	if (name == 0 || name == len || s[name] != ':')
 		return bad(r, "a header has no name, or a blank in front of its colon");
-	if (name != 4 || strncasecmp(s, "host", 4) != 0)
-		return OC_FIRST_OK;
+	const char *key = s;
 	s += name + 1;
 	len -= name + 1;
 	while (len > 0 && (s[0] == ' ' || s[0] == '\t')) {
@@ -153,6 +182,8 @@ static enum oc_first header_line(struct oc_http_reader *r, const char *s, size_t
 	}
 	while (len > 0 && (s[len - 1] == ' ' || s[len - 1] == '\t'))
 		len--;
+	if (name != 4 || strncasecmp(key, "host", 4) != 0)
+		return framing(r, key, name, s, len);
 	if (r->hosts++ > 0) {
 		r->two_names = true;
 		return bad(r, "there is more than one Host");

@@ -4,7 +4,7 @@
  *
  * Same manners as tls.h: the caller shows all bytes since the first, lines that were read are not read again.
  * Strict where servers differ (RFC 9112): exactly one Host, no folded lines, no bare CR or LF, no NUL, no space before a colon; an absolute-form
- * target must name the same host as Host.  HTTP/2 without TLS has its name in a compressed block, and is BAD.
+ * target must name the same host as Host; at most one of Content-Length and Transfer-Encoding, once, and no coding but chunked.  HTTP/2 without TLS has its name in a compressed block, and is BAD.
  */
 #ifndef OC_NETNS_POLICY_HTTP_H
 #define OC_NETNS_POLICY_HTTP_H
@@ -35,6 +35,9 @@ struct oc_http_head {
 	enum oc_http_form form;
 	unsigned minor; /* HTTP/1.minor */
 	struct oc_http_host host;
+	bool chunked, has_length;
+	bool websocket; /* Upgrade: websocket */
+	uint64_t body; /* Content-Length */
 	size_t length; /* of the head with its empty line */
 };
 

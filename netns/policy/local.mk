@@ -12,4 +12,5 @@ libocnetpolicy_a_SOURCES = \
 	netns/policy/rules.c netns/policy/rules.h \
 	netns/policy/suffix.c \
 	netns/policy/synth.c netns/policy/synth.h \
-	netns/policy/tls.c netns/policy/tls.h
+	netns/policy/tls.c netns/policy/tls.h \
+	netns/policy/watch.c netns/policy/watch.h

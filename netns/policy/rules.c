@@ -151,10 +151,10 @@ int oc_egress_class_add(uint32_t *mask, const char *name, struct oc_err *err)
 		return 0;
 	}
 	if (c == OC_ADDR_METADATA) {
-		oc_fail(err, 0, "allowPrivate: metadata services hand out the host's credentials");
+		oc_fail(err, 0, "metadata services hand out the host's credentials");
 		oc_err_hint(err, "if that is wanted, write a rule with the address: 169.254.169.254/32:80");
 	} else {
-		oc_fail(err, 0, "allowPrivate: \"%.40s\" is no class of addresses that can be allowed", name);
+		oc_fail(err, 0, "\"%.40s\" is no class of addresses that can be allowed", name);
 		oc_err_hint(err, "private, unique-local, cgnat, link-local, loopback, site-local, "
 				 "documentation, benchmark, nat64, tunnel");
 	}

@@ -23,6 +23,7 @@
 #include "netns/policy/names.h"
 
 #define OC_EGRESS_RULES_MAX 4096u     /* in one list */
+#define OC_EGRESS_TEXT_ALL_MAX (120u << 10) /* all rules of a sandbox in JSON: they travel in one message */
 #define OC_EGRESS_PORTS_MAX 16	      /* ranges in one rule */
 #define OC_EGRESS_RULE_TEXT_MAX 511u  /* bytes of a rule as it is written, and of its normal form */
 

@@ -11,9 +11,13 @@
 
 #include "netns/policy/names.h"
 
-/* Registries: parent, then what they sell below it. */
+/*
+ * Arrays, not pointers: the launcher would have to relocate each of these at every start.
+ *
+ * Registries: parent, then what they sell below it.
+ */
 static const struct {
-	const char *top, *second;
+	char top[8], second[88];
 } registry[] = {
 	{"ar", " com edu gob gov int mil net org "},
 	{"at", " ac co gv or "},
@@ -97,7 +101,7 @@ static const struct {
 };
 
 /* Services: everybody's names, content and inboxes. */
-static const char *const service[] = {
+static const char service[][32] = {
 	"appspot.com",
 	"awsapprunner.com",
 	"azure-api.net",

@@ -3,8 +3,7 @@
  * tls - the ClientHello (RFC 8446 4.1.2, RFC 6066 3, draft-ietf-tls-esni).
  *
  * First the records are counted until they hold the whole handshake message, then the message is read through a cursor that steps
- * over record headers.  A second ClientHello after HelloRetryRequest is not seen: it goes to the same peer, and a server
- * must take it for the same name.
+ * over record headers.  A second ClientHello, after HelloRetryRequest, is watch.h's.
  */
 #include "netns/policy/tls.h"
 
@@ -15,7 +14,7 @@
 #define TYPE_HANDSHAKE 22
 #define CLIENT_HELLO 1
 
-enum { EXT_SERVER_NAME = 0, EXT_ALPN = 16, EXT_ECH = 0xfe0d, EXT_ESNI = 0xffce };
+enum { EXT_SERVER_NAME = 0, EXT_ALPN = 16, EXT_EARLY_DATA = 42, EXT_ECH = 0xfe0d, EXT_ESNI = 0xffce };
 
 /* --- the message, without the record headers within it --- */
 
@@ -165,6 +164,8 @@ static enum oc_first extensions(struct oc_tls_reader *r, struct cursor list, str
 			v = alpn(r, data, out);
 		else if (type == EXT_ECH || type == EXT_ESNI)
 			out->ech = true;
+		else if (type == EXT_EARLY_DATA)
+			out->early_data = true;
 		if (v != OC_FIRST_OK)
 			return v;
 	}

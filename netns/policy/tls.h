@@ -34,6 +34,7 @@ struct oc_tls_hello {
 	char name[OC_NAME_MAX + 1]; /* server_name, normalised */
 	bool ech;		    /* encrypted_client_hello, or the older encrypted_server_name; also when it is GREASE: nobody can tell */
 	bool alpn_h2, alpn_http1, alpn_other;
+	bool early_data;
 	size_t length; /* bytes of the stream up to the end of the hello's last record */
 };
 

@@ -1,2 +1,2 @@
 noinst_LIBRARIES += libocnetsetup.a
-libocnetsetup_a_SOURCES = netns/setup/setup.c netns/setup/setup.h
+libocnetsetup_a_SOURCES = netns/setup/internal.h netns/setup/refused.c netns/setup/setup.c netns/setup/setup.h

@@ -7,6 +7,7 @@
  * routes, one for the whole rule set, which nf_tables takes as one transaction.
  */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/netfilter.h>
@@ -21,12 +22,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "netns/setup/setup.h"
+#include "netns/setup/internal.h"
 
 /* The first device of every network namespace (Linux 3.5: LOOPBACK_IFINDEX). */
 #define LO 1
@@ -37,11 +39,30 @@
 #define REG	NFT_REG_1
 /* NF_INET_LOCAL_OUT and the priorities of linux/netfilter_ipv4.h, which does not go together with
  * netinet/in.h. */
+/* New flows of questions: with a life of 30 s at most 34,000 entries, 9 MB. */
+#define DNS_PER_SECOND	1000
+#define DNS_BURST	4000
+#define PRIORITY_RAW	(-300) /* before conntrack */
+#define PRIORITY_MANGLE (-150) /* behind it */
 #define PRIORITY_DNAT	(-100)
 #define PRIORITY_FILTER 0
 
+/*
+ * Rules in front of the refusal, in their order: each counts one kind.  TCP is here only if
+ * conntrack takes it for no part of a connection; all else of it is redirected.
+ */
+static const struct {
+	uint32_t key;
+	uint8_t value;
+} counts[] = {
+	{NFT_META_L4PROTO, IPPROTO_UDP},    {NFT_META_L4PROTO, IPPROTO_ICMP},
+	{NFT_META_L4PROTO, IPPROTO_ICMPV6}, {NFT_META_L4PROTO, IPPROTO_TCP},
+	{NFT_META_NFPROTO, NFPROTO_IPV6},
+};
+_Static_assert(sizeof counts / sizeof counts[0] == OC_COUNTS, "oc_net_refused_read counts on it");
+
 struct batch {
-	_Alignas(8) unsigned char data[4096];
+	_Alignas(8) unsigned char data[8192];
 	size_t len;
 	struct nlmsghdr *msg;
 	uint32_t seq;
@@ -95,6 +116,13 @@ static void attr_string(struct batch *b, uint16_t type, const char *s)
 static void attr_be32(struct batch *b, uint16_t type, uint32_t value)
 {
 	uint32_t v = htonl(value);
+
+	attr(b, type, &v, sizeof v);
+}
+
+static void attr_be64(struct batch *b, uint16_t type, uint64_t value)
+{
+	uint64_t v = htobe64(value);
 
 	attr(b, type, &v, sizeof v);
 }
@@ -177,13 +205,11 @@ static void put_batch_mark(struct batch *b, uint16_t type)
 	end(b);
 }
 
-#define TABLE "oc"
-
 static void put_chain(struct batch *b, const char *name, const char *type, int priority,
 		      uint32_t policy)
 {
 	begin_nft(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);
-	attr_string(b, NFTA_CHAIN_TABLE, TABLE);
+	attr_string(b, NFTA_CHAIN_TABLE, OC_TABLE);
 	attr_string(b, NFTA_CHAIN_NAME, name);
 	struct nlattr *hook = nest(b, NFTA_CHAIN_HOOK);
 	attr_be32(b, NFTA_HOOK_HOOKNUM, NF_INET_LOCAL_OUT);
@@ -201,7 +227,7 @@ struct rule {
 static void rule_begin(struct batch *b, struct rule *r, const char *chain, uint16_t flags)
 {
 	begin_nft(b, NFT_MSG_NEWRULE, (uint16_t)(NLM_F_CREATE | NLM_F_APPEND | flags));
-	attr_string(b, NFTA_RULE_TABLE, TABLE);
+	attr_string(b, NFTA_RULE_TABLE, OC_TABLE);
 	attr_string(b, NFTA_RULE_CHAIN, chain);
 	r->list = nest(b, NFTA_RULE_EXPRESSIONS);
 }
@@ -289,21 +315,35 @@ static void expr_redirect(struct batch *b, struct rule *r, uint16_t port)
 	expr_end(b, r);
 }
 
+static void expr_counter(struct batch *b, struct rule *r)
+{
+	expr_begin(b, r, "counter");
+	expr_end(b, r);
+}
+
+/* Port of TCP and UDP: at 0 the source, at 2 the destination. */
+static void expr_port_is(struct batch *b, struct rule *r, uint32_t offset, uint16_t port)
+{
+	const uint16_t be = htons(port);
+
+	expr_payload_is(b, r, NFT_PAYLOAD_TRANSPORT_HEADER, offset, &be, sizeof be);
+}
+
 static void put_redirect(struct batch *b, uint8_t proto, bool dns_only, uint16_t port)
 {
-	const uint16_t dns = htons(53);
 	struct rule r;
 
 	rule_begin(b, &r, "nat", 0);
 	expr_meta_is(b, &r, NFT_META_L4PROTO, proto);
 	if (dns_only)
-		expr_payload_is(b, &r, NFT_PAYLOAD_TRANSPORT_HEADER, 2, &dns, sizeof dns);
+		expr_port_is(b, &r, 2, 53);
 	expr_redirect(b, &r, port);
 	rule_end(b, &r);
 }
 
-/* Destinations that stay inside. */
-static void put_local(struct batch *b, const char *chain, const struct in_addr *own)
+/* Destinations that stay inside: then is what becomes of them. */
+static void put_local(struct batch *b, const char *chain, const struct in_addr *own,
+		      void (*then)(struct batch *, struct rule *))
 {
 	const uint8_t loopback4 = 127;
 	struct rule r;
@@ -311,20 +351,116 @@ static void put_local(struct batch *b, const char *chain, const struct in_addr *
 	rule_begin(b, &r, chain, 0);
 	expr_meta_is(b, &r, NFT_META_NFPROTO, NFPROTO_IPV4);
 	expr_payload_is(b, &r, NFT_PAYLOAD_NETWORK_HEADER, 16, &loopback4, 1);
-	expr_accept(b, &r);
+	then(b, &r);
 	rule_end(b, &r);
 
 	rule_begin(b, &r, chain, 0);
 	expr_meta_is(b, &r, NFT_META_NFPROTO, NFPROTO_IPV4);
 	expr_payload_is(b, &r, NFT_PAYLOAD_NETWORK_HEADER, 16, own, sizeof *own);
-	expr_accept(b, &r);
+	then(b, &r);
 	rule_end(b, &r);
 
 	rule_begin(b, &r, chain, 0);
 	expr_meta_is(b, &r, NFT_META_NFPROTO, NFPROTO_IPV6);
 	expr_payload_is(b, &r, NFT_PAYLOAD_NETWORK_HEADER, 24, &in6addr_loopback,
 			sizeof in6addr_loopback);
-	expr_accept(b, &r);
+	then(b, &r);
+	rule_end(b, &r);
+}
+
+static void expr_notrack(struct batch *b, struct rule *r)
+{
+	expr_begin(b, r, "notrack");
+	expr_end(b, r);
+}
+
+/*
+ * An entry of connection tracking is 256 bytes of kernel memory that no cgroup counts, and lives
+ * for half a minute and more.  What stays inside needs none, but for the two ends of what is
+ * redirected and the ICMP errors about that.
+ */
+static void put_untracked(struct batch *b, const struct in_addr *own)
+{
+	static const uint8_t icmp[] = {IPPROTO_ICMP, IPPROTO_ICMPV6};
+	static const struct {
+		uint32_t offset;
+		uint16_t port;
+	} redirected[] = {{2, 53}, {0, OC_NET_PORT_TCP}, {0, OC_NET_PORT_DNS}};
+	struct rule r;
+
+	put_chain(b, "raw", "filter", PRIORITY_RAW, NF_ACCEPT);
+	for (size_t i = 0; i < sizeof icmp; i++) {
+		rule_begin(b, &r, "raw", 0);
+		expr_meta_is(b, &r, NFT_META_L4PROTO, icmp[i]);
+		expr_accept(b, &r);
+		rule_end(b, &r);
+	}
+	for (size_t i = 0; i < sizeof redirected / sizeof redirected[0]; i++) {
+		rule_begin(b, &r, "raw", 0);
+		expr_port_is(b, &r, redirected[i].offset, redirected[i].port);
+		expr_accept(b, &r);
+		rule_end(b, &r);
+	}
+	put_local(b, "raw", own, expr_notrack);
+}
+
+/* A rule that only counts.  Its place in the chain says what: see oc_net_refused_read. */
+static void put_count(struct batch *b, uint32_t key, uint8_t value)
+{
+	struct rule r;
+
+	rule_begin(b, &r, OC_CHAIN, 0);
+	expr_meta_is(b, &r, key, value);
+	expr_counter(b, &r);
+	rule_end(b, &r);
+}
+
+static void expr_ct_state(struct batch *b, struct rule *r, uint32_t states)
+{
+	const uint32_t zero = 0;
+
+	expr_begin(b, r, "ct");
+	attr_be32(b, NFTA_CT_DREG, REG);
+	attr_be32(b, NFTA_CT_KEY, NFT_CT_STATE);
+	expr_end(b, r);
+	expr_begin(b, r, "bitwise");
+	attr_be32(b, NFTA_BITWISE_SREG, REG);
+	attr_be32(b, NFTA_BITWISE_DREG, REG);
+	attr_be32(b, NFTA_BITWISE_LEN, sizeof states);
+	put_value(b, NFTA_BITWISE_MASK, &states, sizeof states);
+	put_value(b, NFTA_BITWISE_XOR, &zero, sizeof zero);
+	expr_end(b, r);
+	expr_cmp(b, r, NFT_CMP_NEQ, &zero, sizeof zero);
+}
+
+static void expr_reject(struct batch *b, struct rule *r)
+{
+	const uint8_t code = NFT_REJECT_ICMPX_ADMIN_PROHIBITED;
+
+	expr_begin(b, r, "reject");
+	attr_be32(b, NFTA_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH);
+	attr(b, NFTA_REJECT_ICMP_CODE, &code, sizeof code);
+	expr_end(b, r);
+}
+
+/* For the same reason: questions from ever new sockets, or to ever new resolvers, not without end.
+ */
+static void put_limit(struct batch *b)
+{
+	struct rule r;
+
+	put_chain(b, "limit", "filter", PRIORITY_MANGLE, NF_ACCEPT);
+	rule_begin(b, &r, "limit", 0);
+	expr_meta_is(b, &r, NFT_META_L4PROTO, IPPROTO_UDP);
+	expr_port_is(b, &r, 2, 53);
+	expr_ct_state(b, &r, NF_CT_STATE_BIT(IP_CT_NEW));
+	expr_begin(b, &r, "limit");
+	attr_be64(b, NFTA_LIMIT_RATE, DNS_PER_SECOND);
+	attr_be64(b, NFTA_LIMIT_UNIT, 1);
+	attr_be32(b, NFTA_LIMIT_BURST, DNS_BURST);
+	attr_be32(b, NFTA_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+	expr_end(b, &r);
+	expr_reject(b, &r);
 	rule_end(b, &r);
 }
 
@@ -335,36 +471,30 @@ static void put_local(struct batch *b, const char *chain, const struct in_addr *
  */
 static void put_filter(struct batch *b, const struct in_addr *own)
 {
-	const uint32_t states = NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED);
-	const uint32_t zero = 0;
-	const uint8_t code = NFT_REJECT_ICMPX_ADMIN_PROHIBITED;
+#ifdef OC_TEST_WEAKEN
+	/* Nothing is refused; nothing gets out either, for there is no way out. */
+	const char *drop = getenv("OC_TEST_DROP");
+	const uint32_t policy = drop && strcmp(drop, "egress-filter") == 0 ? NF_ACCEPT : NF_DROP;
+#else
+	const uint32_t policy = NF_DROP;
+#endif
 	struct rule r;
 
-	put_chain(b, "filter", "filter", PRIORITY_FILTER, NF_DROP);
+	put_chain(b, "filter", "filter", PRIORITY_FILTER, policy);
 
 	rule_begin(b, &r, "filter", 0);
-	expr_begin(b, &r, "ct");
-	attr_be32(b, NFTA_CT_DREG, REG);
-	attr_be32(b, NFTA_CT_KEY, NFT_CT_STATE);
-	expr_end(b, &r);
-	expr_begin(b, &r, "bitwise");
-	attr_be32(b, NFTA_BITWISE_SREG, REG);
-	attr_be32(b, NFTA_BITWISE_DREG, REG);
-	attr_be32(b, NFTA_BITWISE_LEN, sizeof states);
-	put_value(b, NFTA_BITWISE_MASK, &states, sizeof states);
-	put_value(b, NFTA_BITWISE_XOR, &zero, sizeof zero);
-	expr_end(b, &r);
-	expr_cmp(b, &r, NFT_CMP_NEQ, &zero, sizeof zero);
+	expr_ct_state(b, &r, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
 	expr_accept(b, &r);
 	rule_end(b, &r);
 
-	put_local(b, "filter", own);
+	put_local(b, "filter", own, expr_accept);
 
+	for (size_t i = 0; i < OC_COUNTS; i++)
+		put_count(b, counts[i].key, counts[i].value);
 	rule_begin(b, &r, "filter", NLM_F_ACK);
-	expr_begin(b, &r, "reject");
-	attr_be32(b, NFTA_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH);
-	attr(b, NFTA_REJECT_ICMP_CODE, &code, sizeof code);
-	expr_end(b, &r);
+	expr_counter(b, &r);
+	if (policy == NF_DROP)
+		expr_reject(b, &r);
 	rule_end(b, &r);
 }
 
@@ -372,15 +502,17 @@ static uint32_t put_rules(struct batch *b, const struct in_addr *own)
 {
 	put_batch_mark(b, NFNL_MSG_BATCH_BEGIN);
 	begin_nft(b, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
-	attr_string(b, NFTA_TABLE_NAME, TABLE);
+	attr_string(b, NFTA_TABLE_NAME, OC_TABLE);
 	end(b);
 
+	put_untracked(b, own);
+	put_limit(b);
 	put_chain(b, "nat", "nat", PRIORITY_DNAT, NF_ACCEPT);
 	/* Names are asked of us, whatever resolver the program has in mind; also one on its own
 	 * loopback address. */
 	put_redirect(b, IPPROTO_UDP, true, OC_NET_PORT_DNS);
 	put_redirect(b, IPPROTO_TCP, true, OC_NET_PORT_TCP);
-	put_local(b, "nat", own);
+	put_local(b, "nat", own, expr_accept);
 	put_redirect(b, IPPROTO_TCP, false, OC_NET_PORT_TCP);
 
 	put_filter(b, own);
@@ -467,7 +599,7 @@ static int configure_addresses(const struct in_addr *own, bool *have6, struct oc
 	return 0;
 }
 
-static int configure_rules(const struct in_addr *own, struct oc_err *err)
+static int configure_rules(const struct in_addr *own, int *rules, struct oc_err *err)
 {
 	struct batch b = {0};
 	uint32_t failed;
@@ -483,9 +615,11 @@ static int configure_rules(const struct in_addr *own, struct oc_err *err)
 	if (wait_for(fd, last, &failed) < 0) {
 		oc_fail(err, errno, "nf_tables refuses the capture rules (message %u)", failed);
 		return oc_err_hint(
-			err, "the kernel needs nf_tables with inet tables, conntrack, redirect and "
-			     "reject: modules nf_tables, nft_ct, nft_redir, nft_reject_inet");
+			err,
+			"the kernel needs nf_tables with inet tables, conntrack, redirect and "
+			"reject: modules nf_tables, nft_ct, nft_limit, nft_redir, nft_reject_inet");
 	}
+	*rules = oc_steal_fd(&fd);
 	return 0;
 }
 
@@ -529,6 +663,7 @@ void oc_net_sockets_close(struct oc_net_sockets *s)
 	oc_closep(&s->tcp6);
 	oc_closep(&s->dns4);
 	oc_closep(&s->dns6);
+	oc_closep(&s->rules);
 	*s = (struct oc_net_sockets)OC_NET_SOCKETS_NONE;
 }
 
@@ -556,7 +691,7 @@ int oc_net_setup(struct oc_net_sockets *out, struct oc_err *err)
 	bool have6 = false;
 
 	if (configure_addresses(&own, &have6, err) < 0 || open_sockets(&s, have6, err) < 0 ||
-	    configure_rules(&own, err) < 0) {
+	    configure_rules(&own, &s.rules, err) < 0) {
 		oc_net_sockets_close(&s);
 		return -1;
 	}

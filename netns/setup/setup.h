@@ -17,6 +17,8 @@
 #ifndef OC_NETNS_SETUP_SETUP_H
 #define OC_NETNS_SETUP_SETUP_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 /* Above the range of ephemeral ports: what a program inside is likely to want stays free. */
@@ -34,15 +36,30 @@
 struct oc_net_sockets {
 	int tcp4, tcp6; /* listening */
 	int dns4, dns6; /* UDP */
+	/*
+	 * The netlink socket that the rules were made with: for oc_net_refused.  The kernel wants
+	 * both its opener and its user to have CAP_NET_ADMIN over the namespace: whoever made the
+	 * user namespace of the sandbox has it from outside, and so has root.
+	 */
+	int rules;
 };
 #define OC_NET_SOCKETS_NONE                                                                        \
 	{                                                                                          \
-		-1, -1, -1, -1                                                                     \
+		-1, -1, -1, -1, -1                                                                 \
 	}
 
 /* *out is filled on success only. */
 int oc_net_setup(struct oc_net_sockets *out, struct oc_err *err);
 
 void oc_net_sockets_close(struct oc_net_sockets *s);
+
+/* Packets that were refused, since the start. */
+struct oc_net_refused {
+	uint64_t total;
+	uint64_t udp, icmp, tcp; /* of them; the rest is of other protocols */
+	uint64_t ipv6;		 /* of the total */
+};
+/* Ask the kernel, also after the last process inside has ended.  rules: of oc_net_sockets. */
+int oc_net_refused_read(int rules, struct oc_net_refused *out, struct oc_err *err);
 
 #endif
