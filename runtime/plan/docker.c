@@ -27,25 +27,6 @@ static int image(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct
 				"run with the programs of this machine");
 }
 
-static int network(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err)
-{
-	const char *name = oc_keys_text(c, v);
-	(void)arg;
-	if (strcasecmp(name, "none") == 0)
-		return 0;
-	if (strcasecmp(name, "host") == 0) {
-		oc_json_fail(c->a, v, err, "the network of the host is never shared with a sandbox");
-		return oc_err_hint(err, "use \"none\"");
-	}
-	if (strncasecmp(name, "container:", 10) == 0) {
-		oc_json_fail(c->a, v, err, "the network of another container is never shared with a sandbox");
-		return oc_err_hint(err, "use \"none\"");
-	}
-	oc_json_fail(c->a, v, err, "network \"%.100s\" needs rules for what may be reached (sandbox.native.egress), which "
-		     "this build does not have yet", name);
-	return oc_err_hint(err, "use \"none\"");
-}
-
 static int namespace_join(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err)
 {
 	(void)arg;
@@ -239,7 +220,7 @@ const struct oc_key oc_keys_table_docker[] = {
 	{ "image", OC_T_STRING, image, 0 },
 	{ "memory", OC_T_NUMBER | OC_T_STRING, memory, OC_S_MEMORY },
 	{ "memorySwap", OC_T_NUMBER | OC_T_STRING, memory_swap, OC_S_SWAP },
-	{ "network", OC_T_STRING, network, 0 },
+	{ "network", OC_T_STRING, oc_key_docker_network, 0 },
 	{ "pidsLimit", OC_T_NUMBER, pids_limit, OC_S_PIDS },
 	{ "readOnlyRoot", OC_T_BOOL, oc_key_bool, OC_S_READ_ONLY_ROOT },
 	{ "seccompProfile", OC_T_STRING, seccomp, 0 },

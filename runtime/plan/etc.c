@@ -48,6 +48,13 @@ const char *oc_etc_hosts(struct oc_builder *b)
 
 const char *oc_etc_resolv(struct oc_builder *b)
 {
+	/*
+	 * The broker answers port 53 of every address, loopback too.  127.0.0.1 is also what libraries
+	 * ask that find no file.  AAAA answers are empty, so glibc need not ask; and it answers at once,
+	 * or never (musl does not see that a port is closed, and waits).
+	 */
+	if (b->plan->egress.mode != OC_EGRESS_NONE)
+		return "nameserver 127.0.0.1\noptions no-aaaa timeout:2 attempts:3\n";
 	if (b->s.dns.count == 0)
 		return "# no name service in this sandbox\n";
 	oc_auto_buf text = { 0 };

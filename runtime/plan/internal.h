@@ -87,6 +87,19 @@ struct oc_line {
 	 &(v)->items[(v)->count++])
 void *oc_vec_grow_(struct oc_arena *a, void *items, size_t count, size_t *cap, size_t size);
 
+enum { OC_EGRESS_LISTS = 3 }; /* allow, deny, allowPrivate */
+struct oc_egress_settings {
+	enum oc_egress_mode mode;
+	oc_origin mode_origin; /* NULL: no layer has said or implied one */
+	bool mode_said;	       /* some layer has said one */
+	struct oc_egress_rows {
+		struct oc_egress_list_row *items; /* as OC_VEC */
+		size_t count, cap;
+	} list[OC_EGRESS_LISTS];
+	struct oc_egress_budget budget, rule_budget;
+	const struct oc_json *bridge; /* docker.network "bridge" */
+};
+
 struct oc_settings {
 	struct oc_setting v[OC_S_COUNT];
 	OC_VEC(struct oc_bind_spec) binds; /* concatenated over the layers */
@@ -96,6 +109,7 @@ struct oc_settings {
 	OC_VEC(struct oc_ulimit) ulimits;
 	OC_VEC(struct oc_line) dns;
 	OC_VEC(struct oc_line) hosts; /* "name:ip" */
+	struct oc_egress_settings egress;
 	uint32_t may_be_missing;
 	bool require_cgroup;
 };
@@ -187,6 +201,13 @@ int oc_source_identify(struct oc_mount *m, struct oc_err *err);
 int oc_target_check(const char *target, bool allow_reserved, struct oc_err *err);
 /* Order all rows (parents first), refuse duplicates and mount points that do not exist below a bind. */
 int oc_targets_arrange(struct oc_builder *b, struct oc_err *err);
+
+/* --- egress.c --- */
+
+/* --egress, --allow, --deny, --allow-private. */
+int oc_egress_flags(struct oc_builder *b, struct oc_err *err);
+/* Settings of all layers -> plan->egress. */
+int oc_egress_finish(struct oc_builder *b, struct oc_err *err);
 
 /* --- keys.c, config.c, profile.c --- */
 

@@ -402,13 +402,6 @@ static int native_layers(struct oc_keys_ctx *c, const struct oc_json *v, int req
 	return 0;
 }
 
-static int native_egress(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err)
-{
-	(void)arg;
-	oc_json_fail(c->a, v, err, "this build has no egress: a sandbox has no network but its own loopback");
-	return oc_err_hint(err, "take the key out");
-}
-
 static int native_debug(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err)
 {
 	if (c->profile)
@@ -431,7 +424,7 @@ static const struct oc_key native_table[] = {
 	{ "cpus", OC_T_NUMBER | OC_T_STRING, oc_key_cpus, OC_S_CPUS },
 	{ "debug", OC_T_BOOL, native_debug, OC_S_DEBUG },
 	{ "description", OC_T_STRING, NULL, 0 },
-	{ "egress", OC_T_OBJECT | OC_T_STRING | OC_T_ARRAY, native_egress, 0 },
+	{ "egress", OC_T_OBJECT, oc_key_egress, 0 },
 	{ "env", OC_T_OBJECT, oc_key_env, 0 },
 	{ "hostname", OC_T_STRING, native_hostname, OC_S_HOSTNAME },
 	{ "memory", OC_T_NUMBER | OC_T_STRING, oc_key_size, OC_S_MEMORY },

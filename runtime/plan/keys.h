@@ -54,6 +54,10 @@ int oc_key_ulimits(struct oc_keys_ctx *c, const struct oc_json *v, int arg, stru
 /* arg 1: docker's form (destination needed, writable without a mode). */
 int oc_key_binds(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err);
 
+/* egress.c */
+int oc_key_egress(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err);
+int oc_key_docker_network(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err);
+
 extern const struct oc_key oc_keys_table_docker[];
 
 #endif

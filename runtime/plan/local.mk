@@ -3,6 +3,7 @@ noinst_LIBRARIES += libocplan.a
 libocplan_a_SOURCES = \
 	runtime/plan/config.c \
 	runtime/plan/docker.c \
+	runtime/plan/egress.c \
 	runtime/plan/env.c \
 	runtime/plan/etc.c \
 	runtime/plan/identity.c \

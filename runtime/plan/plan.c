@@ -3,7 +3,7 @@
  * plan - options, profile and configuration become one value.
  *
  * Order, a later one wins: built-in default, profile, agents.defaults.sandbox, the agent's sandbox, flags.
- * Binds add up; environment and ulimits add up by name; everything else is replaced whole.
+ * Binds and egress rules add up; environment and ulimits add up by name; everything else is replaced whole.
  * There is no rule that a later layer may only narrow: configuration and command line are the operator's.
  * What nobody may widen has no key at all: capabilities, host namespaces, an unconfined filter.
  *
@@ -353,7 +353,6 @@ static int scalars(struct oc_builder *b, struct oc_err *err)
 	plan->debug_allowed = v[OC_S_DEBUG].number != 0;
 	plan->tty = b->opt->tty;
 	plan->origin[OC_V_TTY] = b->opt->tty == OC_TTY_AUTO ? "default" : "--tty";
-	plan->origin[OC_V_EGRESS] = "default";
 	if (plan->memory_bytes < MIN_MEMORY)
 		return oc_fail(err, 0, "%s: memory of %llu bytes is below the smallest that works, 4m", memory->origin,
 			       (unsigned long long)plan->memory_bytes);
@@ -451,9 +450,9 @@ static int build(struct oc_builder *b, struct oc_err *err)
 	    oc_profile_apply(b, profile, profile_origin, err) < 0 || oc_config_apply(b, err) < 0)
 		return -1;
 	if (flag_texts(b, err) < 0 || flag_limits(b, err) < 0 || flag_mounts(b, err) < 0 || flag_layers(b, err) < 0 ||
-	    oc_env_flags(b, err) < 0)
+	    oc_egress_flags(b, err) < 0 || oc_env_flags(b, err) < 0)
 		return -1;
-	if (oc_identity_scope(b, err) < 0 || scalars(b, err) < 0 || ulimits(b, err) < 0 || workspace(b, err) < 0 ||
+	if (oc_identity_scope(b, err) < 0 || scalars(b, err) < 0 || oc_egress_finish(b, err) < 0 || ulimits(b, err) < 0 || workspace(b, err) < 0 ||
 	    arguments(b, err) < 0)
 		return -1;
 	if (oc_mounts_workspace(b, err) < 0)

@@ -109,6 +109,8 @@ struct oc_plan_egress {
 	struct oc_egress_list_row *allow, *deny, *allow_private;
 	size_t allow_count, deny_count, allow_private_count;
 	struct oc_egress_budget budget, rule_budget; /* of the sandbox; of each rule */
+	const char *const *resolvers; /* "resolvers" of netns/broker/broker.h; none: those of the host */
+	size_t resolver_count;
 };
 
 enum oc_value { /* index of plan.origin[]: scalars whose source is reported */

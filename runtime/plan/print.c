@@ -159,6 +159,56 @@ static void put_limits(struct printer *p)
 	oc_jw_object_end(p->w);
 }
 
+static void put_rows(struct printer *p, const char *key, const char *text, const struct oc_egress_list_row *row,
+		     size_t count)
+{
+	oc_jw_key(p->w, key);
+	oc_jw_array(p->w);
+	for (size_t i = 0; i < count; i++) {
+		oc_jw_object(p->w);
+		put_string(p, text, row[i].text);
+		put_origin(p, row[i].origin);
+		oc_jw_object_end(p->w);
+	}
+	oc_jw_array_end(p->w);
+}
+
+static void put_budget(struct printer *p, const char *key, const struct oc_egress_budget *b,
+		       const struct oc_egress_budget *rule)
+{
+	oc_jw_key(p->w, key);
+	oc_jw_object(p->w);
+	if (b->upload_bytes)
+		put_uint(p, "uploadBytes", b->upload_bytes);
+	if (b->connections)
+		put_uint(p, "connections", b->connections);
+	if (b->names)
+		put_uint(p, "names", b->names);
+	if (rule)
+		put_budget(p, "rule", rule, NULL);
+	oc_jw_object_end(p->w);
+}
+
+static void put_egress(struct printer *p)
+{
+	const struct oc_plan_egress *e = &p->plan->egress;
+	oc_jw_key(p->w, "egress");
+	oc_jw_object(p->w);
+	put_string(p, "mode", oc_egress_mode_name(e->mode));
+	if (e->mode != OC_EGRESS_NONE) {
+		put_rows(p, "allow", "rule", e->allow, e->allow_count);
+		put_rows(p, "deny", "rule", e->deny, e->deny_count);
+		put_rows(p, "allowPrivate", "class", e->allow_private, e->allow_private_count);
+		put_budget(p, "budgets", &e->budget, &e->rule_budget);
+		oc_jw_key(p->w, "resolvers");
+		oc_jw_array(p->w);
+		for (size_t i = 0; i < e->resolver_count; i++)
+			string(p, e->resolvers[i]);
+		oc_jw_array_end(p->w);
+	}
+	oc_jw_object_end(p->w);
+}
+
 static void put_layers(struct printer *p)
 {
 	const struct oc_plan *plan = p->plan;
@@ -249,7 +299,7 @@ static void put_plan(struct printer *p)
 	put_string(p, "tty", tty_names[plan->tty]);
 	put_string(p, "seccomp", plan->seccomp);
 	put_bool(p, "debugAllowed", plan->debug_allowed);
-	put_string(p, "egress", "none");
+	put_egress(p);
 	put_layers(p);
 	put_lists(p);
 	if (p->origins) {
@@ -440,13 +490,52 @@ static void text_identity(const struct oc_plan *plan, struct oc_buf *out)
 	line(out, "workdir", plan->workdir, o[OC_V_WORKDIR]);
 }
 
+static void text_rows(struct oc_buf *out, const char *name, const struct oc_egress_list_row *row, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		line(out, name, row[i].text, row[i].origin);
+}
+
+static void text_budget(struct oc_buf *out, const char *name, const struct oc_egress_budget *b)
+{
+	char size[32];
+	oc_auto_buf v = { 0 };
+	size_text(size, b->upload_bytes);
+	if (b->upload_bytes)
+		oc_buf_printf(&v, "%s sent", size);
+	if (b->connections)
+		oc_buf_printf(&v, "%s%llu connections", v.len ? ", " : "", (unsigned long long)b->connections);
+	if (b->names)
+		oc_buf_printf(&v, "%s%llu names", v.len ? ", " : "", (unsigned long long)b->names);
+	if (v.len)
+		line(out, name, v.data, NULL);
+}
+
+static void text_egress(const struct oc_plan *plan, struct oc_buf *out)
+{
+	static const char *const text[] = {
+		[OC_EGRESS_NONE] = "none (loopback only)",
+		[OC_EGRESS_ALLOWLIST] = "allowlist (what the rules name, nothing else)",
+		[OC_EGRESS_OPEN] = "open (all public addresses)",
+	};
+	const struct oc_plan_egress *e = &plan->egress;
+	line(out, "network", text[e->mode], plan->origin[OC_V_EGRESS]);
+	text_rows(out, "  allow", e->allow, e->allow_count);
+	text_rows(out, "  deny", e->deny, e->deny_count);
+	text_rows(out, "  private", e->allow_private, e->allow_private_count);
+	text_budget(out, "  at most", &e->budget);
+	text_budget(out, "  each rule", &e->rule_budget);
+	for (size_t i = 0; i < e->resolver_count; i++)
+		line(out, "  resolver", e->resolvers[i], NULL);
+}
+
 void oc_plan_text(const struct oc_plan *plan, struct oc_buf *out)
 {
 	char hash[65];
 	text_identity(plan, out);
 	text_limits(plan, out);
 	oc_buf_puts(out, "\nIsolation\n");
-	line(out, "network", "none (loopback only)", plan->origin[OC_V_EGRESS]);
+	text_egress(plan, out);
 	line(out, "seccomp", plan->seccomp, plan->origin[OC_V_SECCOMP]);
 	if (plan->debug_allowed)
 		line(out, "debuggers", "may trace processes inside", plan->origin[OC_V_PROFILE]);
@@ -480,6 +569,13 @@ void oc_plan_text(const struct oc_plan *plan, struct oc_buf *out)
 			oc_buf_puts(out, " ");
 			escaped(out, *arg);
 		}
+		oc_buf_puts(out, "\n");
+	}
+	if (plan->warnings)
+		oc_buf_puts(out, "\nWarnings\n");
+	for (const char *const *s = plan->warnings; s && *s; s++) {
+		oc_buf_puts(out, "  ");
+		escaped(out, *s);
 		oc_buf_puts(out, "\n");
 	}
 	oc_plan_hash(plan, hash);
