@@ -136,7 +136,7 @@ int oc_step_tty(struct oc_child *c, struct oc_err *err)
 static int set_up(struct oc_child *c)
 {
 	if (oc_child_step(c, OC_LAYER_UTS, oc_step_hostname) < 0 ||
-	    oc_child_step(c, OC_LAYER_NET, oc_step_loopback) < 0 ||
+	    oc_child_step(c, OC_LAYER_NET, oc_step_net) < 0 ||
 	    oc_child_step(c, OC_LAYER_MOUNT, oc_step_propagation) < 0 ||
 	    oc_child_step(c, OC_LAYER_USER, oc_step_ids) < 0 ||
 	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_new_root) < 0 ||
@@ -164,6 +164,16 @@ static _Noreturn void give_up(struct oc_child *c, uint32_t type)
 	_exit(125);
 }
 
+/* The broker serves before the first byte of the payload: its first connection must not fail. */
+static void wait_for_net(struct oc_child *c)
+{
+	struct oc_msg m;
+	int fd;
+
+	if (oc_msg_recv(c->status_fd, &m, &fd) <= 0 || m.type != OC_MSG_GO)
+		_exit(125); /* the monitor failed or died, it has the reason */
+}
+
 _Noreturn void oc_child_main(struct oc_child *c)
 {
 	sigset_t chld;
@@ -186,6 +196,8 @@ _Noreturn void oc_child_main(struct oc_child *c)
 		oc_err_step(&c->err, "pid");
 		give_up(c, OC_MSG_ERROR);
 	}
+	if (c->wait_for_net)
+		wait_for_net(c);
 	pid_t payload = oc_payload_start(c);
 	if (payload < 0)
 		give_up(c, c->exec_failed ? OC_MSG_NOEXEC : OC_MSG_ERROR);

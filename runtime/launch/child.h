@@ -35,6 +35,7 @@ struct oc_child {
 	int cgroup_tasks_fd[8];	       /* v1: "tasks" of each leaf, opened by the parent */
 	int cgroup_tasks_count;
 	bool late_cgroup;    /* v1, root: the monitor makes the cgroups meanwhile and sends their tasks files */
+	bool wait_for_net;   /* the monitor says when the egress broker serves */
 	bool join_cgroup_ns; /* unshare it after the join (v1); on v2 clone3 did it */
 
 	const struct sock_filter *filter; /* of the payload */
@@ -95,7 +96,8 @@ int oc_step_ids(struct oc_child *c, struct oc_err *err);
 int oc_step_cgroup_join(struct oc_child *c, struct oc_err *err);
 int oc_step_cgroup_ns(struct oc_child *c, struct oc_err *err);
 int oc_step_hostname(struct oc_child *c, struct oc_err *err);
-int oc_step_loopback(struct oc_child *c, struct oc_err *err);
+/* net.c: may run beside the steps that make the mounts. */
+int oc_step_net(struct oc_child *c, struct oc_err *err);
 int oc_step_propagation(struct oc_child *c, struct oc_err *err);
 int oc_step_new_root(struct oc_child *c, struct oc_err *err);
 int oc_step_rows(struct oc_child *c, struct oc_err *err);
@@ -139,7 +141,8 @@ enum oc_msg_type {
 	OC_MSG_READY,	  /* child: all layers are up, the payload runs; with the pty master if there is one */
 	OC_MSG_NOEXEC,	  /* child: the sandbox was made, but the program could not be executed */
 	OC_MSG_EXIT,	  /* init: the payload ended */
-	OC_MSG_GO,	  /* monitor: the id maps are written */
+	OC_MSG_NET,	  /* child: the inside of the network is made; with its sockets */
+	OC_MSG_GO,	  /* monitor: the id maps are written; or: the egress broker serves */
 	OC_MSG_CGROUP,	  /* monitor: the cgroups are made; with their tasks files */
 	OC_MSG_SIGNAL,	  /* monitor: send value to the payload's process group */
 };
@@ -154,9 +157,12 @@ struct oc_msg {
 /* fd: descriptor to pass along, or -1. */
 int oc_msg_send(int sock, const struct oc_msg *m, int fd);
 /* The same with up to OC_MSG_FDS of them. */
-#define OC_MSG_FDS 4
+#define OC_MSG_FDS 5
 int oc_msg_send_fds(int sock, const struct oc_msg *m, const int *fds, size_t count);
 ssize_t oc_msg_recv_fds(int sock, struct oc_msg *m, int fds[OC_MSG_FDS]);
+/* What came with OC_MSG_NET, -1 where nothing came. */
+struct oc_net_sockets;
+void oc_msg_sockets(const int fds[OC_MSG_FDS], struct oc_net_sockets *s);
 /* Returns the bytes read, 0 at the end, -1 with errno; *fd is -1 if none came. */
 ssize_t oc_msg_recv(int sock, struct oc_msg *m, int *fd);
 

@@ -11,14 +11,11 @@
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <grp.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -121,20 +118,6 @@ int oc_step_hostname(struct oc_child *c, struct oc_err *err)
 		return oc_fail(err, errno, "sethostname");
 	if (setdomainname("", 0) < 0)
 		return oc_fail(err, errno, "setdomainname");
-	return 0;
-}
-
-int oc_step_loopback(struct oc_child *c, struct oc_err *err)
-{
-	(void)c;
-	struct ifreq ifr = {.ifr_name = "lo"};
-	oc_auto_close s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (s < 0)
-		return oc_fail(err, errno, "cannot open a socket for the loopback interface");
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (ioctl(s, SIOCSIFFLAGS, &ifr) < 0)
-		return oc_fail(err, errno, "cannot bring the loopback interface up");
 	return 0;
 }
 

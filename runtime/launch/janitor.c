@@ -30,6 +30,8 @@ static int janitor_main(void *arg)
 		while (poll(&q, 1, -1) != 1)
 			;
 	}
+	if (j->first)
+		j->first(j->first_ctx);
 	if (j->cgroup)
 		oc_cgroup_remove(j->cgroup);
 	if (j->after)

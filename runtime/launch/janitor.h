@@ -22,6 +22,9 @@ struct oc_janitor {
 	bool released; /* nothing is left to do */
 	int hold_fd;   /* mount namespace of the sandbox, or -1 */
 	int init_pidfd; /* -1: no sandbox yet; written by clone3 itself, so that there is no moment without it */
+	/* Called when pid 1 is dead, before the cgroup is removed; as `after`. */
+	void (*first)(void *ctx);
+	void *first_ctx;
 	/* Called when everything of the sandbox is dead; must not use the heap (the monitor may have died in malloc). NULL: nothing. */
 	void (*after)(void *ctx);
 	void *ctx;

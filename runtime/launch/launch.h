@@ -8,6 +8,7 @@
 #ifndef OC_RUNTIME_LAUNCH_LAUNCH_H
 #define OC_RUNTIME_LAUNCH_LAUNCH_H
 
+#include "netns/setup/setup.h"
 #include "runtime/plan/guard.h"
 #include "runtime/plan/plan.h"
 
@@ -20,6 +21,30 @@ enum oc_layer_state {
 	OC_STATE_MISSING  /* allowed to be missing, and is */
 };
 
+#define OC_EGRESS_RECORDS 256 /* the last ones are in the result */
+
+/* What became of the network. All 0 with egress mode none. */
+struct oc_egress_report {
+	bool started;	       /* the broker served */
+	bool ended;	       /* and ended before the sandbox: the network was cut */
+	char how[48];	       /* it ended: "signal 9" */
+	bool counted;	       /* the counters below are its last word; not if it ended */
+	uint64_t accepted, allowed, refused; /* connections */
+	uint64_t queries, answered;		   /* names */
+	uint64_t sent, received;		   /* bytes */
+	uint64_t reasons[OC_EGRESS_REASONS];	   /* decisions; allowed ones too */
+	uint64_t records_dropped;		   /* by the rate limit */
+	bool packets_counted;
+	struct oc_net_refused packets; /* that are neither TCP nor DNS */
+	uint64_t record_count;	       /* seen; the last OC_EGRESS_RECORDS of them: */
+	const char *const *records;    /* lines of JSON, oldest first, valid as long as the plan */
+	size_t records_kept;
+	uint64_t records_lost; /* could not be written to a file */
+	char no_door[640];     /* why `oc-sandbox net` cannot reach it, "" if it can */
+};
+/* Members "connections", "names", "bytes", "reasons" and "packets" of an open object, as far as they are known. */
+void oc_egress_report_write(const struct oc_egress_report *r, struct oc_json_writer *w);
+
 struct oc_result {
 	int status; /* what oc-sandbox exits with */
 	enum oc_cause cause;
@@ -29,6 +54,7 @@ struct oc_result {
 	uint64_t memory_peak_bytes, pids_peak; /* 0: unknown */
 	enum oc_layer_state layer[OC_LAYER_COUNT];
 	char layer_detail[OC_LAYER_COUNT][96]; /* "ABI 7", "cgroup v1: memory, pids, cpu", "sampling monitor", ... */
+	struct oc_egress_report egress;
 	struct oc_sweep sweep;		       /* what the command left for the host to run, and where it is now */
 	struct oc_err error;		       /* cause setup, or exit 126 and 127 */
 };

@@ -20,6 +20,7 @@
 
 #include "base/fd.h"
 #include "runtime/launch/cgroup.h"
+#include "runtime/launch/egress.h"
 #include "runtime/launch/janitor.h"
 #include "runtime/launch/pipes.h"
 #include "runtime/launch/prepare.h"
@@ -42,6 +43,7 @@ struct run {
 	struct oc_janitor janitor;
 	struct oc_relay relay;
 	struct oc_pipes pipes;
+	struct oc_egress egress;
 	pid_t init;
 	int sock;	/* to pid 1 */
 	int signal_fd;
@@ -235,36 +237,67 @@ static void hold_mounts(struct run *r)
 	r->janitor.hold_fd = open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Until pid 1 says that the command runs, or why not. */
-static int wait_ready(struct run *r, struct oc_err *err)
+/* The next message of pid 1 while it sets up: of the type wanted (0), or why not (-1, 1: the program). */
+static int next_message(struct run *r, enum oc_msg_type wanted, struct oc_msg *m, int fds[OC_MSG_FDS],
+			struct oc_err *err)
 {
-	struct oc_msg m;
-	int fd;
-	ssize_t n = oc_msg_recv(r->sock, &m, &fd);
+	ssize_t n = oc_msg_recv_fds(r->sock, m, fds);
 
 	if (n <= 0) {
 		oc_fail(err, n < 0 ? errno : 0, "pid 1 of the sandbox died while it was set up");
 		oc_err_hint(err, "it may have been killed; see the kernel log");
 		return oc_err_step(err, "pid");
 	}
-	if (m.type == OC_MSG_ERROR || m.type == OC_MSG_NOEXEC) {
-		*err = m.err;
-		if (m.type == OC_MSG_ERROR)
+	if (m->type == OC_MSG_ERROR || m->type == OC_MSG_NOEXEC) {
+		*err = m->err;
+		if (m->type == OC_MSG_ERROR)
 			return -1;
 		/* The sandbox was fine, the program was not there or not executable. */
-		r->res->error = m.err;
-		r->res->status = m.err.errnum == ENOENT || m.err.errnum == ENOTDIR ? 127 : 126;
+		r->res->error = m->err;
+		r->res->status = m->err.errnum == ENOENT || m->err.errnum == ENOTDIR ? 127 : 126;
 		return 1;
 	}
-	if (m.type != OC_MSG_READY)
-		return oc_fail(err, EPROTO, "unexpected message %u from pid 1", m.type);
+	if (m->type != wanted)
+		return oc_fail(err, EPROTO, "unexpected message %u from pid 1", m->type);
+	return 0;
+}
+
+/* The sockets that were opened inside go to the broker; pid 1 waits before the payload until it serves. */
+static int connect_net(struct run *r, struct oc_err *err)
+{
+	struct oc_msg m, go = {.type = OC_MSG_GO};
+	int fds[OC_MSG_FDS];
+
+	if (!r->egress.on)
+		return 0;
+	if (next_message(r, OC_MSG_NET, &m, fds, err) != 0)
+		return -1;
+	if (oc_egress_send(&r->egress, fds, err) < 0)
+		return -1;
+	oc_egress_open(&r->egress);
+	if (oc_egress_ready(&r->egress, err) < 0)
+		return -1;
+	if (oc_msg_send(r->sock, &go, -1) < 0 && !gone(errno))
+		return oc_fail(err, errno, "cannot talk to pid 1");
+	return 0;
+}
+
+/* Until pid 1 says that the command runs, or why not. */
+static int wait_ready(struct run *r, struct oc_err *err)
+{
+	struct oc_msg m;
+	int fds[OC_MSG_FDS];
+	int rc = next_message(r, OC_MSG_READY, &m, fds, err);
+
+	if (rc != 0)
+		return rc;
 	memcpy(r->child.state, m.state, sizeof m.state);
 	memcpy(r->child.detail, m.detail, sizeof m.detail);
 	if (r->child.late_cgroup)
 		oc_child_detail(&r->child, OC_LAYER_CGROUP, r->cg.detail);
 	r->ready = true;
 	hold_mounts(r);
-	oc_relay_start(&r->relay, fd);
+	oc_relay_start(&r->relay, fds[0]);
 	oc_pipes_start(&r->pipes);
 	return 0;
 }
@@ -367,7 +400,7 @@ static int poll_timeout(const struct run *r, uint64_t now)
 static void watch(struct run *r)
 {
 	for (;;) {
-		struct pollfd p[5 + OC_PIPES_POLL + OC_RELAY_POLL] = {
+		struct pollfd p[5 + OC_PIPES_POLL + OC_RELAY_POLL + OC_EGRESS_POLL] = {
 			{.fd = r->janitor.init_pidfd, .events = POLLIN},
 			{.fd = r->sock, .events = POLLIN},
 			{.fd = r->signal_fd, .events = POLLIN},
@@ -376,8 +409,11 @@ static void watch(struct run *r)
 		};
 		oc_pipes_poll(&r->pipes, p + 5);
 		oc_relay_poll(&r->relay, p + 5 + OC_PIPES_POLL);
+		/* Without a network these are not even looked at by the kernel. */
+		oc_egress_poll(&r->egress, p + 5 + OC_PIPES_POLL + OC_RELAY_POLL);
+		nfds_t n = r->egress.on ? sizeof p / sizeof p[0] : 5 + OC_PIPES_POLL + OC_RELAY_POLL;
 		uint64_t now = now_us();
-		if (poll(p, sizeof p / sizeof p[0], poll_timeout(r, now)) < 0 && errno != EINTR) {
+		if (poll(p, n, poll_timeout(r, now)) < 0 && errno != EINTR) {
 			kill_all(r);
 			return;
 		}
@@ -399,6 +435,7 @@ static void watch(struct run *r)
 		}
 		oc_pipes_run(&r->pipes, p + 5);
 		oc_relay_run(&r->relay, p + 5 + OC_PIPES_POLL);
+		oc_egress_run(&r->egress, p + 5 + OC_PIPES_POLL + OC_RELAY_POLL);
 		on_time(r, now_us());
 		if (p[0].revents)
 			return;
@@ -438,6 +475,11 @@ static void judge(struct run *r, const struct oc_cgroup_usage *u)
 	}
 }
 
+static void abandon(void *ctx)
+{
+	oc_egress_abandon(ctx);
+}
+
 static int run(struct run *r, struct oc_err *err)
 {
 	if (oc_relay_prepare(&r->relay, &r->child, r->plan, err) < 0 ||
@@ -447,8 +489,11 @@ static int run(struct run *r, struct oc_err *err)
 		return -1;
 	watch_caller(r);
 	r->janitor.cgroup = &r->cg;
+	r->janitor.first = r->egress.on ? abandon : NULL;
+	r->janitor.first_ctx = &r->egress;
 	r->janitor.after = r->opt->after_death;
 	r->janitor.ctx = r->opt->ctx;
+	r->child.wait_for_net = r->egress.on;
 	if (oc_janitor_start(&r->janitor, err) < 0)
 		return -1;
 	/*
@@ -467,6 +512,8 @@ static int run(struct run *r, struct oc_err *err)
 	} else if (limit(r, err) < 0 || start(r, err) < 0) {
 		return -1;
 	}
+	if (connect_net(r, err) < 0)
+		return -1;
 	int ready = wait_ready(r, err);
 	if (ready < 0)
 		return -1;
@@ -491,12 +538,17 @@ static void clean_up(struct run *r)
 		while (r->ready && !r->reported && r->sock >= 0)
 			on_message(r);
 	}
+	oc_egress_leave(&r->egress);
 	oc_relay_finish(&r->relay);
 	oc_pipes_finish(&r->pipes, !r->timed_out);
 	oc_cgroup_usage(&r->cg, &u);
 	if (r->ready)
 		judge(r, &u);
+	/* On v2 the broker may stand with us in a sub-group, which goes now. */
+	if (r->cg.settled)
+		oc_egress_end(&r->egress);
 	oc_cgroup_remove(&r->cg);
+	oc_egress_end(&r->egress);
 	if (r->opt->exits_next)
 		oc_janitor_release(&r->janitor);
 	else
@@ -529,8 +581,10 @@ int oc_launch_run(const struct oc_plan *plan, const struct oc_launch_options *op
 	r->opt = opt;
 	r->res = res;
 	r->sock = r->signal_fd = r->caller_fd = r->oom_fd = -1;
+	r->child.status_fd = -1;
 	oc_cgroup_init(&r->cg);
 	oc_janitor_init(&r->janitor);
+	oc_egress_init(&r->egress, plan, &res->egress);
 	r->relay.master = -1;
 	r->pipes.null_fd = -1;
 	for (int i = 0; i < 3; i++)
@@ -540,7 +594,9 @@ int oc_launch_run(const struct oc_plan *plan, const struct oc_launch_options *op
 	r->relay.in.from = r->relay.out.from = r->relay.err.from = -1;
 	r->started_us = now_us();
 
-	int rc = oc_prepare_child(&r->child, plan, opt, err);
+	int rc = oc_egress_spawn(&r->egress, err);
+	if (rc == 0)
+		rc = oc_prepare_child(&r->child, plan, opt, err);
 	if (rc == 0)
 		rc = run(r, err);
 	clean_up(r);

@@ -15,26 +15,12 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "runtime/launch/rundir.h"
 #include "runtime/session/quarantine.h"
 
 #define VERSION 1
 /* A baseline has a row for each guarded thing of a workspace; more than this is no journal of ours. */
 #define MAX_ENTRY (64u << 20)
-
-/* Start time of a process in clock ticks since boot: with the pid it names one process. 0: there is none. */
-static unsigned long long start_time(pid_t pid)
-{
-	char path[64], text[1024];
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if (oc_read_file_at(AT_FDCWD, path, text, sizeof text) < 0)
-		return 0;
-	/* The name in parentheses may hold anything; field 22 is the 20th after it. */
-	char *p = strrchr(text, ')');
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoull(p + 1, NULL, 10) : 0;
-}
 
 static bool guarded(const struct oc_mount *m)
 {
@@ -52,7 +38,7 @@ static void write_entry(const struct oc_plan *plan, const char *base, struct oc_
 	oc_jw_key(&w, "pid");
 	oc_jw_int(&w, getpid());
 	oc_jw_key(&w, "startTime");
-	oc_jw_uint(&w, start_time(getpid()));
+	oc_jw_uint(&w, oc_rundir_start_time(getpid()));
 	oc_jw_key(&w, "quarantine");
 	oc_jw_string(&w, base);
 	oc_jw_key(&w, "workspaces");
@@ -211,7 +197,7 @@ static int recover_entry(struct oc_arena *a, int dir, const char *name, bool for
 	if (oc_json_int(a, oc_json_get(v, "version"), VERSION, VERSION, &version, err) < 0 ||
 	    oc_json_int(a, pid, 1, INT_MAX, &p, err) < 0)
 		return -1;
-	if (!force && start_time((pid_t)p) == strtoull(start->string, NULL, 10))
+	if (!force && oc_rundir_start_time((pid_t)p) == strtoull(start->string, NULL, 10))
 		return 0; /* its monitor lives */
 	struct oc_sweep found = {0};
 	int n = 0;
