@@ -46,5 +46,6 @@ int oc_cmd_explain(int argc, char **argv);
 int oc_cmd_verify(int argc, char **argv);
 int oc_cmd_doctor(int argc, char **argv);
 int oc_cmd_recover(int argc, char **argv);
+int oc_cmd_net(int argc, char **argv);
 
 #endif

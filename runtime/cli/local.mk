@@ -3,6 +3,8 @@ OC_SANDBOX_SOURCES = \
 	runtime/cli/doctor.c \
 	runtime/cli/explain.c \
 	runtime/cli/main.c \
+	runtime/cli/net.c runtime/cli/net.h \
+	runtime/cli/net_log.c \
 	runtime/cli/options.c \
 	runtime/cli/recover.c \
 	runtime/cli/result.c \

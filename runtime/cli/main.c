@@ -22,6 +22,7 @@ static const struct {
 	{"explain", oc_cmd_explain, "print what a sandbox would be, and where each value comes from"},
 	{"verify", oc_cmd_verify, "try from inside what the plan forbids; claimed against verified"},
 	{"doctor", oc_cmd_doctor, "say for every layer whether this host can give it"},
+	{"net", oc_cmd_net, "test egress rules; watch and change the network of live sandboxes"},
 	{"recover", oc_cmd_recover, "finish what a run that was killed left behind"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -2,6 +2,8 @@
 /*
  * result - how a run ended, as one JSON object.
  */
+#include <string.h>
+
 #include "runtime/cli/cli.h"
 
 static const char *state_name(enum oc_layer_state s)
@@ -38,6 +40,46 @@ static void write_number(struct oc_json_writer *w, const char *key, uint64_t n, 
 		oc_jw_uint(w, n);
 	else
 		oc_jw_null(w);
+}
+
+static void write_record(const char *line, struct oc_json_writer *w)
+{
+	oc_auto_arena a = {0};
+	struct oc_err ignored = {0};
+	struct oc_json *v;
+
+	if (oc_json_parse(&a, line, strlen(line), "record", &v, &ignored) == 0)
+		oc_jw_value(w, v);
+}
+
+/* What the network was used for, and what was refused. */
+static void write_egress(const struct oc_plan *plan, const struct oc_egress_report *r, struct oc_json_writer *w)
+{
+	oc_jw_key(w, "egress");
+	oc_jw_object(w);
+	oc_jw_key(w, "mode");
+	oc_jw_string(w, oc_egress_mode_name(plan->egress.mode));
+	if (r->started) {
+		oc_jw_key(w, "broker");
+		oc_jw_string(w, r->ended ? "ended" : "served");
+		if (r->ended) {
+			oc_jw_key(w, "ended");
+			oc_jw_string(w, r->how);
+		}
+		oc_egress_report_write(r, w);
+		oc_jw_key(w, "recordsBefore");
+		oc_jw_uint(w, r->record_count - r->records_kept);
+		oc_jw_key(w, "recordsDropped");
+		oc_jw_uint(w, r->records_dropped);
+		oc_jw_key(w, "recordsLost");
+		oc_jw_uint(w, r->records_lost);
+		oc_jw_key(w, "records");
+		oc_jw_array(w);
+		for (size_t i = 0; i < r->records_kept; i++)
+			write_record(r->records[i], w);
+		oc_jw_array_end(w);
+	}
+	oc_jw_object_end(w);
 }
 
 void oc_cli_result_json(const struct oc_plan *plan, const struct oc_result *res, struct oc_json_writer *w)
@@ -77,6 +119,7 @@ void oc_cli_result_json(const struct oc_plan *plan, const struct oc_result *res,
 		oc_jw_key(w, "planHash");
 		oc_jw_string(w, hash);
 		write_layers(plan, res, w);
+		write_egress(plan, &res->egress, w);
 	}
 	oc_jw_key(w, "quarantined");
 	oc_jw_array(w);

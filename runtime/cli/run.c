@@ -84,6 +84,24 @@ static void say(const char *text, const char *hint)
 	oc_err_print(&e, "oc-sandbox", 2);
 }
 
+/* The decisions themselves are in the result and in `oc-sandbox net log`: here only that there was something. */
+static void explain_egress(const struct oc_egress_report *r)
+{
+	char text[256];
+
+	if (r->ended) {
+		snprintf(text, sizeof text, "the network of the sandbox was cut: oc-egress ended (%s)", r->how);
+		say(text, "the command went on without a network; see the kernel log for what ended oc-egress");
+	}
+	if (r->records_lost) {
+		snprintf(text, sizeof text, "%llu records of the network could not be written to egress.jsonl",
+			 (unsigned long long)r->records_lost);
+		say(text, NULL);
+	}
+	if (r->no_door[0])
+		say(r->no_door, "the command ran all the same; `oc-sandbox net` could not look at its network or change it");
+}
+
 /* Why the command ended, when the exit code alone does not say it; and what was not as one would think. */
 static void explain_end(const struct oc_plan *plan, const struct oc_result *res)
 {
@@ -105,6 +123,7 @@ static void explain_end(const struct oc_plan *plan, const struct oc_result *res)
 			 (unsigned long long)plan->pids);
 		say(text, "--pids N");
 	}
+	explain_egress(&res->egress);
 	for (size_t i = 0; i < res->sweep.count; i++) {
 		const struct oc_quarantined *q = &res->sweep.items[i];
 		struct oc_err e = {0};

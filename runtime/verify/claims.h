@@ -64,6 +64,14 @@ void oc_claims_build(struct oc_claims *c, const struct oc_plan *plan,
  * plan itself. */
 void oc_claims_limits(struct oc_claims *c, const struct oc_plan *plan, const struct oc_plan *real);
 
+/* One more claim; words: for people. */
+struct oc_claim *oc_claims_add(struct oc_claims *c, const char *probe, const char *arg,
+			       enum oc_expect expect, const char *text, const char *words);
+void oc_claims_add_outside(struct oc_claims *c, const char *probe, enum oc_expect expect,
+			   const char *text, const char *words);
+/* claims_net.c: about the network of a plan that has one. */
+void oc_claims_net(struct oc_claims *c, const struct oc_plan *plan);
+
 /* Does an answer fulfil a claim? */
 bool oc_claim_holds(const struct oc_claim *c, const struct oc_plan *plan, const char *observed,
 		    const char *detail);

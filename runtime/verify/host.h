@@ -70,6 +70,11 @@ void oc_host_why(struct oc_host_row *r, int errnum, const char *needs);
 /* A number in a file of /proc/sys, -1 if there is none. */
 long oc_host_sysctl(const char *path);
 
-void oc_host_cgroup(struct oc_host_row *r); /* host_cgroup.c */
+/* Into new namespaces (CLONE_NEW*) below a user namespace of its own; false: r says why not. */
+bool oc_host_enter(struct oc_host_row *r, int flags, const char *what);
+
+void oc_host_cgroup(struct oc_host_row *r);  /* host_cgroup.c */
+void oc_host_capture(struct oc_host_row *r); /* host_net.c */
+void oc_host_broker(struct oc_host_row *r);
 
 #endif

@@ -67,7 +67,7 @@ static bool enter_user(struct oc_host_row *r)
 	return true;
 }
 
-static bool enter(struct oc_host_row *r, int flags, const char *what)
+bool oc_host_enter(struct oc_host_row *r, int flags, const char *what)
 {
 	char text[96];
 
@@ -92,7 +92,7 @@ static bool enter(struct oc_host_row *r, int flags, const char *what)
 static void try_user(struct oc_host_row *r)
 {
 	/* Ubuntu lets anybody make one and takes the capabilities away in it: use one. */
-	if (!enter(r, CLONE_NEWUTS, "uts"))
+	if (!oc_host_enter(r, CLONE_NEWUTS, "uts"))
 		return;
 	if (sethostname("x", 1) < 0) {
 		int e = errno;
@@ -110,7 +110,7 @@ static bool new_mount_api(struct oc_host_row *r)
 	struct mount_attr ro = {.attr_set =
 					MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
 
-	if (!enter(r, CLONE_NEWNS, "mount"))
+	if (!oc_host_enter(r, CLONE_NEWNS, "mount"))
 		return false;
 	if (oc_sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &priv) < 0) {
 		oc_host_failed(r, errno, "mount_setattr");
@@ -203,31 +203,31 @@ static void is_pid_1(struct oc_host_row *r)
 
 static void try_pid(struct oc_host_row *r)
 {
-	if (enter(r, CLONE_NEWPID, "pid"))
+	if (oc_host_enter(r, CLONE_NEWPID, "pid"))
 		as_init(r, is_pid_1);
 }
 
 static void try_ipc(struct oc_host_row *r)
 {
-	(void)enter(r, CLONE_NEWIPC, "ipc");
+	(void)oc_host_enter(r, CLONE_NEWIPC, "ipc");
 }
 
 static void try_uts(struct oc_host_row *r)
 {
-	if (enter(r, CLONE_NEWUTS, "uts") && sethostname("sandbox", 7) < 0)
+	if (oc_host_enter(r, CLONE_NEWUTS, "uts") && sethostname("sandbox", 7) < 0)
 		oc_host_failed(r, errno, "sethostname");
 }
 
 static void try_cgroup_ns(struct oc_host_row *r)
 {
-	(void)enter(r, CLONE_NEWCGROUP, "cgroup");
+	(void)oc_host_enter(r, CLONE_NEWCGROUP, "cgroup");
 }
 
 static void try_net(struct oc_host_row *r)
 {
 	struct ifreq ifr = {.ifr_name = "lo"};
 
-	if (!enter(r, CLONE_NEWNET, "network"))
+	if (!oc_host_enter(r, CLONE_NEWNET, "network"))
 		return;
 	oc_auto_close s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	ifr.ifr_flags = IFF_UP;
@@ -343,19 +343,19 @@ static void nested_as_init(struct oc_host_row *r)
 
 static void try_proc(struct oc_host_row *r)
 {
-	if (enter(r, CLONE_NEWNS | CLONE_NEWPID, "mount and pid"))
+	if (oc_host_enter(r, CLONE_NEWNS | CLONE_NEWPID, "mount and pid"))
 		as_init(r, proc_as_init);
 }
 
 static void try_masks(struct oc_host_row *r)
 {
-	if (enter(r, CLONE_NEWNS | CLONE_NEWPID, "mount and pid"))
+	if (oc_host_enter(r, CLONE_NEWNS | CLONE_NEWPID, "mount and pid"))
 		as_init(r, masks_as_init);
 }
 
 static void try_nested(struct oc_host_row *r)
 {
-	if (enter(r, CLONE_NEWNS | CLONE_NEWPID, "mount and pid"))
+	if (oc_host_enter(r, CLONE_NEWNS | CLONE_NEWPID, "mount and pid"))
 		as_init(r, nested_as_init);
 }
 
@@ -380,7 +380,7 @@ static void try_dev(struct oc_host_row *r)
 			     node[i].path, node[i].major, node[i].minor);
 		return;
 	}
-	if (!enter(r, CLONE_NEWNS, "mount"))
+	if (!oc_host_enter(r, CLONE_NEWNS, "mount"))
 		return;
 	oc_auto_close fs = oc_sys_fsopen("devpts");
 	int fd = -1;
@@ -662,6 +662,8 @@ const struct oc_host_try oc_host_tries[] = {
 	{"descriptors", "no inherited descriptor", try_descriptors},
 	{"rlimits", "resource limits of the process", try_rlimits},
 	{"cgroup", "cgroup limits: memory, swap, pids, cpu", oc_host_cgroup},
+	{"egress-capture", "connections to the world arrive at the egress broker", oc_host_capture},
+	{"egress-broker", "oc-egress, jailed", oc_host_broker},
 	{"memfd", "programs without a path, for verify", try_memfd},
 	{"terminal", "pseudo-terminals of the host", try_terminal},
 	{"tracing", "ptrace restrictions of the host", try_tracing},

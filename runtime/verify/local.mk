@@ -2,11 +2,14 @@
 noinst_LIBRARIES += libocverify.a
 libocverify_a_SOURCES = \
 	runtime/verify/claims.c runtime/verify/claims.h \
+	runtime/verify/claims_net.c \
 	runtime/verify/host.c runtime/verify/host.h \
 	runtime/verify/host_cgroup.c \
+	runtime/verify/host_net.c \
 	runtime/verify/host_try.c \
 	runtime/verify/judge.c \
 	runtime/verify/outside.c runtime/verify/outside.h \
+	runtime/verify/outside_net.c \
 	runtime/verify/report.c \
 	runtime/verify/verify.c runtime/verify/verify.h
 
@@ -14,6 +17,7 @@ pkglibexec_PROGRAMS += oc-probe
 oc_probe_SOURCES = \
 	runtime/verify/probe.c runtime/verify/probe.h \
 	runtime/verify/probe_files.c \
+	runtime/verify/probe_net.c \
 	runtime/verify/probe_process.c \
 	runtime/verify/probe_seccomp.c
 oc_probe_LDFLAGS = $(LAUNCHER_LDFLAGS)

@@ -19,8 +19,8 @@
 
 #define MEET_SECONDS 60
 
-static void answer(int out, const struct oc_claims *claims, const char *probe, const char *observed,
-		   const char *detail)
+void oc_outside_answer(int out, const struct oc_claims *claims, const char *probe,
+		       const char *observed, const char *detail)
 {
 	for (size_t i = 0; i < claims->count; i++)
 		if (claims->row[i].outside && strcmp(claims->row[i].probe, probe) == 0)
@@ -32,11 +32,11 @@ static void answer(int out, const struct oc_claims *claims, const char *probe, c
 
 static void refused_or_not(int out, const struct oc_claims *claims, const char *probe, int r, int e)
 {
-	answer(out, claims, probe,
-	       r == 0  ? "allowed"
-	       : r > 0 ? "error"
-		       : "denied",
-	       r == 0 ? "" : oc_errno_name(e));
+	oc_outside_answer(out, claims, probe,
+			  r == 0  ? "allowed"
+			  : r > 0 ? "error"
+				  : "denied",
+			  r == 0 ? "" : oc_errno_name(e));
 }
 
 /*
@@ -167,9 +167,9 @@ static void limits(int out, const struct oc_claims *claims, pid_t pid)
 		return;
 	if (limit_file(mounts.data, membership.data, "memory", "memory.max",
 		       "memory.limit_in_bytes", v, sizeof(v)))
-		answer(out, claims, "cgroup.memory-max", "value", v);
+		oc_outside_answer(out, claims, "cgroup.memory-max", "value", v);
 	if (limit_file(mounts.data, membership.data, "pids", "pids.max", "pids.max", v, sizeof(v)))
-		answer(out, claims, "cgroup.pids-max", "value", v);
+		oc_outside_answer(out, claims, "cgroup.pids-max", "value", v);
 	if (!limit_file(mounts.data, membership.data, "cpu", "cpu.max", "cpu.cfs_quota_us", v,
 			sizeof(v)))
 		return;
@@ -178,9 +178,9 @@ static void limits(int out, const struct oc_claims *claims, pid_t pid)
 			sizeof(w)) &&
 	     v[0] != '-' && sscanf(v, "%llu", &quota) == 1 && sscanf(w, "%llu", &period) == 1)) {
 		snprintf(v, sizeof(v), "%llu", period ? quota * 1000 / period : 0);
-		answer(out, claims, "cgroup.cpu-millis", "value", v);
+		oc_outside_answer(out, claims, "cgroup.cpu-millis", "value", v);
 	} else {
-		answer(out, claims, "cgroup.cpu-millis", "value", "no limit");
+		oc_outside_answer(out, claims, "cgroup.cpu-millis", "value", "no limit");
 	}
 }
 
@@ -248,7 +248,7 @@ static void keyring(int out, const struct oc_claims *claims, const struct oc_pla
 			old = before->serial[k] == now.serial[i];
 		found = !old;
 	}
-	answer(out, claims, "keyring.new", "value", found ? "new" : "the caller's");
+	oc_outside_answer(out, claims, "keyring.new", "value", found ? "new" : "the caller's");
 }
 
 /* The kernel tells who sent the byte, as a number of our own pid namespace. */
@@ -295,6 +295,8 @@ void oc_outside_run(int sock, int pipe, int out, int started, const struct oc_cl
 		nested(out, claims, plan, pid);
 		limits(out, claims, pid);
 		keyring(out, claims, plan, &before);
+		if (plan->egress.mode != OC_EGRESS_NONE)
+			oc_outside_net(out, claims, pid);
 		(void)!send(sock, "G", 1, MSG_NOSIGNAL);
 	}
 	while ((n = read(pipe, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR))

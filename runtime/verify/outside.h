@@ -10,6 +10,7 @@
 #define OC_RUNTIME_VERIFY_OUTSIDE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "runtime/verify/claims.h"
 
@@ -21,5 +22,13 @@
  */
 void oc_outside_run(int sock, int pipe, int out, int started, const struct oc_claims *claims,
 		    const struct oc_plan *plan);
+
+/* --- inside of the room --- */
+
+/* One line of answer to the claims of that probe. */
+void oc_outside_answer(int out, const struct oc_claims *claims, const char *probe,
+		       const char *observed, const char *detail);
+/* outside_net.c */
+void oc_outside_net(int out, const struct oc_claims *claims, pid_t payload);
 
 #endif

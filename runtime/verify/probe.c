@@ -28,7 +28,8 @@
 
 #define TRY_SECONDS 10
 
-static const struct oc_probe *const tables[] = {oc_probe_process, oc_probe_files, oc_probe_seccomp};
+static const struct oc_probe *const tables[] = {oc_probe_process, oc_probe_files, oc_probe_net,
+						oc_probe_seccomp};
 
 const char *oc_probe_errname(int e)
 {

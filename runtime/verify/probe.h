@@ -50,6 +50,7 @@ struct oc_probe {
 extern const struct oc_probe
 	oc_probe_process[]; /* probe_process.c: ids, namespaces, credentials, limits, descriptors */
 extern const struct oc_probe oc_probe_files[]; /* probe_files.c: mounts, masks, devices, Landlock */
+extern const struct oc_probe oc_probe_net[];	 /* probe_net.c: what a network refuses */
 extern const struct oc_probe oc_probe_seccomp[]; /* probe_seccomp.c: system calls */
 
 /* observed: "denied" (detail: errno), "allowed", "value", "absent", "error" (the try itself was not

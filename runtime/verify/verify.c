@@ -3,8 +3,8 @@
  * verify - see verify.h.  The probe runs in the sandbox of the plan, its answers are put next to
  * the claims.
  */
-#include "runtime/launch/helper.h"
 #include "runtime/verify/verify.h"
+#include "runtime/launch/helper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -406,6 +406,38 @@ static struct oc_verify_row *empty_rows(const struct oc_claims *c)
 	return rows;
 }
 
+static void set_row(const struct oc_claims *c, struct oc_verify_row *rows, const char *probe,
+		    const char *detail)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (strcmp(c->row[i].probe, probe) == 0) {
+			rows[i].observed = "value";
+			rows[i].detail = detail;
+		}
+}
+
+/* A refusal that the broker did not decide on may be one by chance: its own words are asked, too.
+ */
+static void take_records(const struct oc_claims *c, const struct oc_egress_report *r,
+			 struct oc_verify_row *rows)
+{
+	for (size_t i = 0; r->counted && i < c->count; i++) {
+		const char *probe = c->row[i].probe;
+		if (strcmp(probe, "net.name-recorded") != 0 &&
+		    strcmp(probe, "net.address-recorded") != 0)
+			continue;
+		rows[i].observed = "value";
+		rows[i].detail = "nothing of that kind";
+		for (unsigned k = 0; k < OC_EGRESS_REASONS; k++)
+			if (r->reasons[k] &&
+			    strcmp(c->row[i].text, oc_egress_reason_id((enum oc_egress_reason)k)) ==
+				    0)
+				rows[i].detail = c->row[i].text;
+	}
+	if (r->packets_counted)
+		set_row(c, rows, "net.datagram-counted", r->packets.udp ? "yes" : "no");
+}
+
 /* Limits by effect: a sandbox of its own, for the memory one may be its end. */
 static int run_limits(const struct oc_plan *plan, int program, const struct trap *t,
 		      oc_verify_run_fn run, struct oc_claims *c, struct oc_verify_row **rows,
@@ -455,6 +487,7 @@ int oc_verify_with(const struct oc_plan *plan, const char *probe_path, oc_verify
 		oc_claims_build(&claims, plan, &bait);
 		rows = empty_rows(&claims);
 		r = run_probe(plan, program, &t, &claims, run, rows, &rep->result, err);
+		take_records(&claims, &rep->result.egress, rows);
 		if (r == 0)
 			r = run_limits(plan, program, &t, run, &limits, &limit_rows, &second, err);
 	}
