@@ -14,8 +14,8 @@ die() {
 
 build_packages='autoconf automake gcc libc6-dev libc-ares-dev make pkg-config libmd-dev libseccomp-dev libcmocka-dev'
 check_packages="$build_packages
-	bats clang clang-tidy curl expect gdb git iproute2 jq libclang-rt-14-dev mandoc nodejs openssl procps python3 shellcheck strace
-	util-linux xz-utils"
+	bats clang clang-tidy curl expect fcgiwrap gdb git golang-go iproute2 jq libclang-rt-14-dev mandoc nginx-light nodejs
+	openssh-client openssh-server openssl postgresql postgresql-client procps python3 shellcheck socat strace util-linux xz-utils"
 
 # install_missing PACKAGE...: says what is missing and installs it; silent when nothing is.
 install_missing() {

@@ -6,6 +6,7 @@
 
 _oc_sandbox_layers='user mount pid ipc uts cgroup-namespace net rootfs proc dev masks nested capabilities securebits
 	no-new-privs landlock seccomp keyring descriptors rlimits cgroup'
+_oc_sandbox_classes='loopback private cgnat link-local unique-local site-local documentation benchmark nat64 tunnel'
 
 _oc_sandbox() {
 	local cur prev word i command='' options
@@ -15,10 +16,10 @@ _oc_sandbox() {
 
 	local plan='--profile --profile-file --config --no-config --agent --session --scope --workspace --access --rootfs
 		--bind --tmpfs --workdir --sysfs --user --hostname --env --env-pass --tty --no-tty --timeout --memory --swap
-		--pids --cpus --ulimit --seccomp --allow-missing --require --help'
+		--pids --cpus --ulimit --seccomp --allow-missing --require --egress --allow --deny --allow-private --help'
 	local with_value=' --profile --profile-file --config --agent --session --scope --workspace --access --rootfs --bind
 		--tmpfs --workdir --user --hostname --env --env-pass --timeout --memory --swap --pids --cpus --ulimit --seccomp
-		--allow-missing --require --result --state-dir --entry '
+		--allow-missing --require --egress --allow --deny --allow-private --result --state-dir --entry '
 	with_value=${with_value//[$'\n\t']/ }
 
 	# Where the sub-command is, and whether the command to run has begun: from there on it is somebody else's turn.
@@ -26,6 +27,10 @@ _oc_sandbox() {
 		word=${COMP_WORDS[i]}
 		if [[ -z $command ]]; then
 			[[ $word == -* ]] || command=$word
+		elif [[ $command == net && $word != -* ]]; then
+			command="net $word"
+		elif [[ $command == net* && $word != -* ]]; then
+			continue # a name, a sandbox, a rule
 		elif [[ $word == -- || $word != -* ]]; then
 			[[ $word == -- ]] && ((i++))
 			if declare -F _command_offset >/dev/null; then
@@ -40,7 +45,7 @@ _oc_sandbox() {
 	done
 
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'run explain verify doctor recover --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'run explain verify doctor net recover --help --version' -- "$cur")
 		return
 	fi
 
@@ -51,19 +56,26 @@ _oc_sandbox() {
 	--rootfs) mapfile -t COMPREPLY < <(compgen -W host -A directory -- "$cur") ;;
 	--seccomp) mapfile -t COMPREPLY < <(compgen -W 'default strict build' -A file -- "$cur") ;;
 	--allow-missing | --require) mapfile -t COMPREPLY < <(compgen -W "$_oc_sandbox_layers" -- "$cur") ;;
+	--egress) mapfile -t COMPREPLY < <(compgen -W 'none allowlist open' -- "$cur") ;;
+	--allow-private) mapfile -t COMPREPLY < <(compgen -W "$_oc_sandbox_classes" -- "$cur") ;;
 	--env-pass) mapfile -t COMPREPLY < <(compgen -A export -- "$cur") ;;
 	--workspace | --workdir | --state-dir) mapfile -t COMPREPLY < <(compgen -A directory -- "$cur") ;;
 	--config | --profile-file | --result | --bind) mapfile -t COMPREPLY < <(compgen -A file -- "$cur") ;;
-	--agent | --session | --tmpfs | --user | --hostname | --env | --timeout | --memory | --swap | --pids | --cpus | --ulimit | --entry) ;;
+	--agent | --session | --tmpfs | --user | --hostname | --env | --timeout | --memory | --swap | --pids | --cpus | --ulimit | --entry | --allow | --deny) ;;
 	*)
 		case $command in
 		run) options="$plan --verify --result --quiet --outlive-caller" ;;
 		explain | verify) options="$plan --json" ;;
 		doctor) options='--json --help' ;;
 		recover) options='--state-dir --entry --help' ;;
+		net) options='test list log allow deny --help' ;;
+		'net test') options="$plan --json" ;;
+		'net list') options='--json --help' ;;
+		'net log') options='--follow --json --agent --session --config --help' ;;
+		'net allow' | 'net deny') options='--remove --json --help' ;;
 		*) return ;;
 		esac
-		if [[ $cur == -* || $command == doctor || $command == verify || $command == recover ]]; then
+		if [[ $cur == -* || $command != run && $command != explain ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 		else
 			mapfile -t COMPREPLY < <(compgen -A command -- "$cur")
