@@ -32,6 +32,7 @@ ALL_TESTS = $(LINT_TESTS) $(FRAME_TESTS) $(USER_TESTS)
 
 EXTRA_DIST += $(FRAME_TESTS) $(BATS_TESTS) $(ATTACK_TESTS) \
 	tests/bench/bench.sh \
+	tests/bench/bench-net.sh \
 	tests/lib/check-arrows \
 	tests/lib/check-lint \
 	tests/lib/check-tree \
@@ -81,6 +82,13 @@ BENCH_ROUNDS = 200
 bench: all tests/bench/bench$(EXEEXT) tests/bench/floor$(EXEEXT)
 	@top_builddir=$(abs_top_builddir) $(top_srcdir)/tests/bench/bench.sh $(BENCH_ROUNDS)
 
+# The network beside a direct connection, pasta and slirp4netns.
+tests_bench_net_SOURCES = tests/bench/net.c tests/bench/net.h tests/bench/net-launch.c tests/bench/net-load.c \
+	tests/bench/net-serve.c
+BENCH_NET_ROUNDS = 10
+bench-net: all tests/bench/net$(EXEEXT)
+	@top_builddir=$(abs_top_builddir) $(top_srcdir)/tests/bench/bench-net.sh $(BENCH_NET_ROUNDS)
+
 # FUZZ_SECONDS is for all fuzzers together.
 FUZZ_SECONDS = 3600
 fuzz: $(BUILT_SOURCES)
@@ -95,4 +103,4 @@ clean-local-tests:
 distclean-local: distclean-local-vm
 distclean-local-vm:
 	rm -rf tests/vm/image
-.PHONY: attack bench check-unit check-vm fuzz fuzz-smoke lint print-user-tests clean-local-tests distclean-local-vm
+.PHONY: attack bench bench-net check-unit check-vm fuzz fuzz-smoke lint print-user-tests clean-local-tests distclean-local-vm

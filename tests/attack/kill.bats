@@ -38,9 +38,24 @@ steps() {
 		}' "$A/home-$who/trace"
 }
 
+# Brokers and doors of sandboxes with a network.
+no_net_left() {
+	local try left
+	[ -e "$A/oc-egress" ] || return 0
+	for try in {1..60}; do
+		left=$(stat -Lc '%d:%i %n' /proc/[0-9]*/exe 2>/dev/null | grep "^$(stat -c %d:%i "$A/oc-egress") ")
+		left+=$(find "$A"/state-*/run -mindepth 1 -maxdepth 1 2>/dev/null)
+		[ -n "$left" ] || return 0
+		sleep 0.05
+	done
+	echo "left behind: $left"
+	return 1
+}
+
+# kill_all_steps WHO [OPTION...]
 kill_all_steps() {
 	local who=$1 name n total=0 bad=0
-	local command=("$A/oc-sandbox" run --no-config --workspace "$A/ws-$who" --bind "$A/payload:/payload" -- /payload plant x f)
+	local command=("$A/oc-sandbox" run --no-config "${@:2}" --workspace "$A/ws-$who" --bind "$A/payload:/payload" -- /payload plant x f)
 	local before tree
 	before=$(host_state)
 	steps "$who" "${command[@]}" >"$A/steps-$who"
@@ -51,7 +66,7 @@ kill_all_steps() {
 		fresh "$who"
 		as "$who" strace -qq -o /dev/null -e "trace=$name" -e "inject=$name:signal=KILL:when=$n" "${command[@]}" \
 			>/dev/null 2>&1 </dev/null && true
-		if ! nothing_left; then
+		if ! nothing_left || ! no_net_left; then
 			echo "after kill -9 at $name number $n ($who)"
 			bad=$((bad + 1))
 			for pid in $(ours); do kill -9 "$pid"; done
@@ -75,6 +90,14 @@ kill_all_steps() {
 @test "P12: kill -9 of the monitor at every step, as a user" {
 	need_program strace
 	kill_all_steps user
+}
+
+@test "P12: kill -9 of the monitor at every step, as a user, with a network" {
+	need_program strace
+	cp "$build/oc-egress" "$A/oc-egress"
+	chmod 755 "$A/oc-egress"
+	as user "$A/oc-sandbox" run --no-config --allow web.example -- /bin/true
+	kill_all_steps user --allow web.example
 }
 
 # The far side: calls that only it makes.

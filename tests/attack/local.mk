@@ -5,6 +5,7 @@ tests_attack_payload_SOURCES = \
 	tests/attack/payload_bombs.c \
 	tests/attack/payload_files.c \
 	tests/attack/payload_kernel.c \
+	tests/attack/payload_network.c \
 	tests/attack/payload_process.c
 # Static: the sandbox may have another C library than the host, or none.
 tests_attack_payload_LDFLAGS = $(STATIC_LDFLAGS)
@@ -21,11 +22,12 @@ ATTACK_TESTS += tests/attack/ipc.bats
 ATTACK_TESTS += tests/attack/kernel.bats
 ATTACK_TESTS += tests/attack/kill.bats
 ATTACK_TESTS += tests/attack/layers.bats
+ATTACK_TESTS += tests/attack/network.bats
 ATTACK_TESTS += tests/attack/paths.bats
 ATTACK_TESTS += tests/attack/race.bats
 ATTACK_TESTS += tests/attack/rootfs.bats
 ATTACK_TESTS += tests/attack/terminal.bats
-EXTRA_DIST += tests/attack/lib.bash
+EXTRA_DIST += tests/attack/lib.bash tests/attack/network.py
 
 attack: tests/attack/payload$(EXEEXT) tests/attack/without$(EXEEXT) tests/attack/pty$(EXEEXT) \
 	tests/attack/exchange$(EXEEXT) oc-sandbox-weak$(EXEEXT)

@@ -18,7 +18,8 @@ struct attempt {
 	void (*run)(int argc, char **argv);
 	const char *what;
 };
-extern const struct attempt attempts_files[], attempts_process[], attempts_kernel[], attempts_bombs[];
+extern const struct attempt attempts_files[], attempts_process[], attempts_kernel[], attempts_bombs[],
+	attempts_network[];
 
 __attribute__((format(printf, 1, 2))) void held(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void broke(const char *fmt, ...);

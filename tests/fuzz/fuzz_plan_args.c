@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "runtime/plan/internal.h"
-#include "tests/fuzz/fuzz_tree.h"
+#include "tests/fuzz/fuzz_egress.h"
 
 #define LIST 64
 
@@ -25,6 +25,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 struct lists {
 	const char *bind[LIST], *tmpfs[LIST], *env[LIST], *ulimit[LIST], *missing[LIST];
+	const char *allow[LIST], *deny[LIST], *allow_private[LIST];
 	char *argv[LIST + 1];
 	size_t argc;
 };
@@ -54,6 +55,10 @@ static void option(struct oc_plan_options *o, struct lists *l, char letter, char
 	case 'f': o->seccomp = s; break;
 	case 'P': o->profile = s; break;
 	case 'y': o->sysfs = true; break;
+	case 'g': o->egress = s; break;
+	case '+': add(l->allow, &o->allow_count, s); break;
+	case '-': add(l->deny, &o->deny_count, s); break;
+	case '!': add(l->allow_private, &o->allow_private_count, s); break;
 	case 'b': add(l->bind, &o->bind_count, s); break;
 	case 'T': add(l->tmpfs, &o->tmpfs_count, s); break;
 	case 'e': add(l->env, &o->env_count, s); break;
@@ -70,6 +75,7 @@ static void check_plan(const struct oc_plan *plan)
 	FUZZ_CHECK(plan->uid && plan->gid && plan->host_uid && plan->host_gid);
 	FUZZ_CHECK(plan->memory_bytes && plan->pids && plan->cpu_millis && plan->swap_bytes >= -1);
 	FUZZ_CHECK(plan->hostname[0] && !strchr(plan->slug, '/') && plan->slug[0] != '.');
+	fuzz_check_egress(&plan->egress);
 	FUZZ_CHECK((plan->required & plan->may_be_missing) == 0);
 	for (size_t i = 0; i < plan->mount_count; i++) {
 		const struct oc_mount *m = &plan->mounts[i];
@@ -89,7 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	oc_auto_buf json = { 0 }, text = { 0 };
 	struct lists l = { .argc = 0 };
 	struct oc_plan_options o = { .no_config = true, .binds = l.bind, .tmpfs = l.tmpfs, .env = l.env, .ulimits = l.ulimit,
-				     .allow_missing = l.missing, .argv = l.argv };
+				     .allow_missing = l.missing, .allow = l.allow, .deny = l.deny,
+				     .allow_private = l.allow_private, .argv = l.argv };
 	struct oc_plan plan;
 	struct oc_err err = { 0 };
 	struct oc_json_writer w;

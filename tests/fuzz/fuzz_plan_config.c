@@ -5,7 +5,7 @@
  */
 #define _GNU_SOURCE 1
 #include "runtime/plan/internal.h"
-#include "tests/fuzz/fuzz_tree.h"
+#include "tests/fuzz/fuzz_egress.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -57,9 +57,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	int r = data[0] % 3 == 2 ? oc_keys_native(&b, &b.s, v, "fuzz", &err) :
 				   oc_keys_sandbox(&b, &b.s, v, data[0] % 3 == 1, &err);
-	if (r < 0)
+	if (r < 0) {
 		FUZZ_CHECK(err.msg[0]);
-	else
-		check_settings(&b.s);
+		return 0;
+	}
+	check_settings(&b.s);
+	/* whatever the mode: a later layer may switch it on */
+	fuzz_check_rules(b.s.egress.list[0].items, b.s.egress.list[0].count, 0);
+	fuzz_check_rules(b.s.egress.list[1].items, b.s.egress.list[1].count, OC_EGRESS_RULE_DENY);
+	if (oc_egress_finish(&b, &err) < 0)
+		FUZZ_CHECK(err.msg[0]);
+	fuzz_check_egress(&plan.egress);
 	return 0;
 }

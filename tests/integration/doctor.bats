@@ -37,7 +37,7 @@ inside() {
 @test "doctor has a row for every layer, and its exit code says whether all is there" {
 	run "$sandbox" doctor
 	for l in user mount pid ipc uts cgroup-namespace net rootfs proc dev masks nested capabilities securebits \
-		no-new-privs landlock seccomp keyring descriptors rlimits cgroup; do
+		no-new-privs landlock seccomp keyring descriptors rlimits cgroup egress-capture egress-broker; do
 		[ -n "$(state "$l")" ] || { echo "no row $l"; return 1; }
 	done
 	if grep -Eq '^(missing|limited)' <<<"$output"; then
@@ -93,6 +93,25 @@ inside() {
 @test "doctor: a /dev that is not what it says" {
 	run inside 'mount --bind /dev/zero /dev/random; exec "$@"'
 	tells dev "/dev is incomplete" "mknod -m 666 /dev/random c 1 8"
+}
+
+@test "doctor: no nf_tables for the egress allowlist" {
+	command -v strace >/dev/null || skip "program: strace"
+	# The sixth socket that a try makes is the one of netfilter; no other try makes so many.
+	run strace -qq -f -o /dev/null -e trace=socket -e inject=socket:error=EPERM:when=6 "$sandbox" doctor
+	tells egress-capture "nf_tables" "modprobe -a nf_tables"
+	[ "$(state net)" = ok ]
+}
+
+@test "doctor: no oc-egress" {
+	cp "$sandbox" "$BATS_TEST_TMPDIR/oc-sandbox"
+	run "$BATS_TEST_TMPDIR/oc-sandbox" doctor
+	if [ "$(state egress-broker)" = ok ]; then skip "program: an installed oc-egress was found"; fi
+	tells egress-broker "cannot be started" "installed together"
+	cp /bin/false "$BATS_TEST_TMPDIR/oc-egress"
+	run "$BATS_TEST_TMPDIR/oc-sandbox" doctor
+	tells egress-broker "cannot be started" "andlock"
+	[ "$(state egress-capture)" = ok ]
 }
 
 @test "doctor: inside of a sandbox of ours" {

@@ -325,6 +325,77 @@ records() {
 	[ "$(records '"event":"close".*"reason":"rule-removed"')" -eq 2 ]
 }
 
+@test "plain HTTP: every request of a connection is checked, and its body has one end for all servers" {
+	cat >"$W/t.py" <<-'EOF'
+		from tls import *
+		def one(*parts, port=7):
+		    """What came back of the parts, which an echo sends back; "reset" if it was closed for what it said."""
+		    s = dial("web.example", port); s.settimeout(10); got = b""
+		    for p in parts:
+		        try:
+		            s.sendall(p)
+		            while len(got) < sum(len(x) for x in parts[:parts.index(p) + 1]):
+		                d = s.recv(65536)
+		                if not d: return got, "end"
+		                got += d
+		        except (ConnectionResetError, BrokenPipeError): return got, "reset"
+		    return got, "open"
+		def get(host, more=b"", method=b"GET"):
+		    return method + b" / HTTP/1.1\r\nHost: " + host + b"\r\n" + more + b"\r\n"
+		good, evil = get(b"web.example"), get(b"other.example")
+		def passes(*parts):
+		    r = one(*parts); assert r == (b"".join(parts), "open"), (parts, r)
+		def stops(*parts):
+		    r = one(*parts); assert r == (b"".join(parts[:-1]), "reset"), (parts, r)
+		post = lambda n: get(b"web.example", b"Content-Length: %d\r\n" % n, b"POST")
+		chunked = get(b"web.example", b"Transfer-Encoding: chunked\r\n", b"PUT")
+		passes(good, good + b"", b"\r\n" + good)
+		passes(good + good + good)
+		passes(post(len(evil)) + evil, good)
+		passes(post(300000) + b"x" * 300000, good)
+		passes(chunked, b"5;a=b\r\nhello\r\n", b"a\r\n0123456789\r\n0\r\nHost: other.example\r\n\r\n", good)
+		stops(good, evil)
+		stops(post(4) + b"1234", evil)
+		stops(chunked, b"3\r\nabc\r\n0\r\n\r\n", evil)
+		stops(good, b"anything at all\r\n\r\n")
+		for head in (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Content-Length: 5\r\nContent-Length: 5\r\n",
+		             b"Content-Length: +5\r\n", b"Content-Length: 0x5\r\n", b"Transfer-Encoding: xchunked\r\n",
+		             b"Transfer-Encoding: chunked, identity\r\n", b"Content-Length: 5, 5\r\n"):
+		    stops(get(b"web.example", head, b"POST"))
+		    stops(good, get(b"web.example", head, b"POST"))
+		stops(chunked, b"3\nabc\r\n"); stops(chunked, b"-3\r\n"); stops(chunked, b"3\r\nabcd\r\n"); stops(chunked, b"\r\n")
+		# An upgrade that the server did not agree to (it echoes) opens nothing; nor one that is not the first.
+		ask = get(b"web.example", b"Connection: Upgrade\r\nUpgrade: WebSocket\r\n")
+		stops(ask, evil); stops(ask, b"\x00\x01frames"); stops(good, ask, b"\x00\x01frames")
+		passes(ask, good)
+		# Other protocols would carry names of their own.
+		for what in (b"h2c", b"websocket, h2c", b"TLS/1.0"):
+		    other = get(b"web.example", b"Connection: Upgrade\r\nUpgrade: " + what + b"\r\n")
+		    passes(other, good)
+		    s = dial("web.example", 8101); s.settimeout(10); s.sendall(other); s.recv(100)
+		    try: s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"); assert s.recv(100) == b"reset"
+		    except ConnectionResetError: pass
+		# One that it agrees to: what it says itself is the answer.
+		s = dial("web.example", 8101); s.settimeout(10); s.sendall(ask); a = s.recv(100)
+		assert a.startswith(b"HTTP/1.1 101 "), a
+		s.sendall(b"\x00\x01frames"); assert s.recv(100) == b"\x00\x01frames"
+		print("done")
+	EOF
+	cat >"$W/upgrade.py" <<-'EOF'
+		import socket
+		l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); l.bind(("93.184.216.34", 8101)); l.listen(5)
+		while True:
+		    c, _ = l.accept(); c.recv(4096); c.settimeout(5)
+		    try: c.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"); c.sendall(c.recv(4096)); c.recv(1)
+		    except OSError: pass
+	EOF
+	run outside 'python3 $W/upgrade.py 3>&- & server=$!; sleep 0.3
+		$RUN --allow web.example:7,8101 -- python3 $W/t.py; kill $server'
+	echo "$output"
+	[ "$output" = done ]
+	[ "$(records '"event":"close".*"reason":"name-mismatch".*"seen":"other.example","detail":"Host"')" -ge 4 ]
+}
+
 @test "budgets: bytes, connections and distinct names, of the sandbox and of a rule" {
 	cat >"$W/bytes.py" <<-'EOF'
 		from tls import *

@@ -12,7 +12,7 @@ setup() {
 
 # The long options of a sub-command, and "-x" for short ones, from its own help.
 from_help() {
-	"$sandbox" "$1" --help | sed -n 's/^  *\(-[A-Za-z]\), \(--[a-z-]*\).*/\1\n\2/p; s/^  *\(--[a-z-]*\).*/\1/p' | sort -u
+	"$sandbox" "$@" --help | sed -n 's/^  *\(-[A-Za-z]\), \(--[a-z-]*\).*/\1\n\2/p; s/^  *\(--[a-z-]*\).*/\1/p' | sort -u
 }
 
 # The options that the manual page explains: the heads of its lists.
@@ -65,11 +65,69 @@ same() {
 	done <"$BATS_TEST_TMPDIR/program"
 }
 
+@test "the commands and options of net are completed, and the rules and names behind them are not taken for a program" {
+	"$sandbox" net --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort >"$BATS_TEST_TMPDIR/program"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/program")" -ge 5 ]
+	WANT=words complete_after oc-sandbox net | grep -v '^-' >"$BATS_TEST_TMPDIR/completed"
+	same "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/completed"
+	while read -r command; do
+		if [ "$command" = test ]; then
+			from_help net test | grep '^--'
+		else
+			"$sandbox" net "$command" --help | sed -n 1p | grep -oE -- '--[a-z]+'
+		fi | sort -u >"$BATS_TEST_TMPDIR/program"
+		[ -s "$BATS_TEST_TMPDIR/program" ]
+		WANT=options complete_after oc-sandbox net "$command" x >"$BATS_TEST_TMPDIR/completed"
+		# All that the help names; the usage line leaves out --help and --config.
+		comm -23 "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/completed" >"$BATS_TEST_TMPDIR/missing"
+		cat "$BATS_TEST_TMPDIR/missing"
+		[ ! -s "$BATS_TEST_TMPDIR/missing" ]
+	done < <("$sandbox" net --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+}
+
 @test "the layers that the completion offers are those of the program" {
 	sed -n 's/.*\[OC_LAYER_[A-Z_]*\] *= *{ *"\([a-z-]*\)".*/\1/p' "$src/runtime/plan/layer.c" | sort >"$BATS_TEST_TMPDIR/program"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/program")" -gt 15 ]
 	WANT=words complete_after oc-sandbox run --allow-missing >"$BATS_TEST_TMPDIR/completed"
 	same "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/completed"
+}
+
+@test "the address classes that the completion offers are those that the program takes" {
+	WANT=words complete_after oc-sandbox run --allow-private >"$BATS_TEST_TMPDIR/completed"
+	sed -n '/^static const char \*const class_names/,/^};/s/.*= "\([a-z0-9-]*\)",*$/\1/p' "$src/netns/policy/addr.c" |
+		sort >"$BATS_TEST_TMPDIR/classes"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/classes")" -gt 12 ]
+	while read -r class; do
+		if "$sandbox" explain --no-config --egress open --allow-private "$class" >/dev/null 2>&1; then echo "$class"; fi
+	done <"$BATS_TEST_TMPDIR/classes" >"$BATS_TEST_TMPDIR/program"
+	same "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/completed"
+}
+
+@test "options of the network: explain says the mode and each rule with its source, a bad rule is quoted" {
+	run "$sandbox" explain --no-config --allow Registry.Example --allow tcp:10.1.2.3:5432 --deny bad.registry.example --allow-private private
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output =~ network\ +allowlist.*\(--allow\) ]]
+	[[ $output =~ allow\ +registry\.example\ +\(--allow\) ]]
+	[[ $output =~ allow\ +tcp:10\.1\.2\.3/32:5432\ +\(--allow\) ]]
+	[[ $output =~ deny\ +bad\.registry\.example\ +\(--deny\) ]]
+	[[ $output =~ private\ +private\ +\(--allow-private\) ]]
+	# without an option there is none
+	[ "$("$sandbox" explain --no-config --json | jq -c '[.egress, .origins.egress]')" = '[{"mode":"none"},"default"]' ]
+	[ "$("$sandbox" explain --no-config --json --egress=open | jq -r .egress.mode)" = open ]
+	for bad in 'x y.example' '*' '*.com' 'user@host.example' 'https://host.example' 'host.example:0' ''; do
+		run "$sandbox" run --no-config --allow "$bad" -- /bin/true
+		echo "$bad: $output"
+		[ "$status" -eq 125 ]
+		[[ $output == *"--allow: egress rule \"$bad\": "* ]]
+	done
+	run "$sandbox" run --no-config --egress none --allow host.example -- /bin/true
+	[ "$status" -eq 125 ]
+	[[ $output == *"--egress none and --allow contradict each other"* ]]
+	run "$sandbox" run --no-config --egress allowlist -- /bin/true
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *"has no rule, so the sandbox has no network"* ]]
 }
 
 @test "options that take a value do not hide the command from the completion" {
@@ -103,15 +161,16 @@ keys_in_man() {
 }
 
 @test "every key of the configuration is in its manual page, and no other" {
-	while read -r section file table; do
+	while read -r section file table least; do
 		keys_of "$file" "$table" >"$BATS_TEST_TMPDIR/program"
-		[ "$(wc -l <"$BATS_TEST_TMPDIR/program")" -gt 10 ]
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/program")" -ge "$least" ]
 		keys_in_man "$section" >"$BATS_TEST_TMPDIR/man"
 		same "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/man"
 	done <<-'E'
-		sandbox keys.c sandbox_table
-		sandbox.docker docker.c oc_keys_table_docker
-		sandbox.native keys.c native_table
+		sandbox keys.c sandbox_table 10
+		sandbox.docker docker.c oc_keys_table_docker 10
+		sandbox.native keys.c native_table 10
+		sandbox.native.egress egress.c egress_table 5
 	E
 }
 

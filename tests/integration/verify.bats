@@ -155,6 +155,50 @@ dropped() {
 	}
 }
 
+@test "verify: a network with an allowlist, all as claimed" {
+	run "$sandbox" verify --no-config --allow web.example --allow '*.example.com' --allow 'tcp:192.0.2.0/24:1-65535'
+	all_as_claimed
+	for claim in name address datagram raw sockets broker-filter broker-capabilities name-recorded address-recorded; do
+		grep -q "^ok  *net.$claim " <<<"$output" || { echo "no claim net.$claim"; return 1; }
+	done
+}
+
+@test "verify: the same as an ordinary user" {
+	make_user_dir
+	cp "$build/oc-egress" "$user_dir"
+	run as_user "$user_dir/oc-sandbox" verify --no-config --allow web.example
+	all_as_claimed
+	grep -q "^ok  *net.broker-filter " <<<"$output"
+}
+
+@test "verify: egress open, all as claimed" {
+	run "$sandbox" verify --no-config --egress open
+	all_as_claimed
+	grep -q "^ok  *net.address " <<<"$output"
+}
+
+# differs_net WHAT CLAIM...: without WHAT exactly these are not as claimed
+differs_net() {
+	run env OC_TEST_DROP="$1" "$weak" verify --no-config --allow web.example
+	[ "$status" -eq 1 ] || { echo "$output"; return 1; }
+	shift
+	[ "$(grep -E '^(differs|untried)' <<<"$output" | awk '{ print $2 }' | sort -u | xargs)" = "$*" ] || {
+		grep -v '^ok' <<<"$output"
+		return 1
+	}
+}
+
+@test "without the broker's rules it shows" { differs_net egress-rules net.address-recorded net.name net.name-recorded; }
+@test "without the broker's jail it shows" {
+	if [ "$(id -u)" -eq 0 ]; then
+		differs_net egress-jail net.broker-capabilities net.broker-filter net.broker-namespaces net.broker-no-new-privs net.broker-user
+	else
+		differs_net egress-jail net.broker-filter net.broker-no-new-privs
+	fi
+}
+@test "without the refusals of the capture it shows" { differs_net egress-filter net.datagram; }
+@test "with a copy of a socket in the monitor it shows" { differs_net egress-sockets net.sockets; }
+
 @test "without layer user it shows" { dropped user may-stop; }
 @test "without layer mount it shows" { dropped mount may-stop; }
 @test "without layer pid it shows" { dropped pid may-stop; }

@@ -169,7 +169,7 @@ static void run_line(struct oc_broker *b, struct lists *l, char *line, FILE *out
 		forget(l->allow, &l->c.allow_count, rule);
 		forget(l->deny, &l->c.deny_count, rule);
 	}
-	if (oc_broker_rules(b, &l->c, &closed, &err) < 0) {
+	if (oc_broker_rules(b, &l->c, 10000, &closed, &err) < 0) {
 		fprintf(out, "error %s\n", err.msg);
 		forget(l->allow, &l->c.allow_count, rule ? rule : "");
 		forget(l->deny, &l->c.deny_count, rule ? rule : "");
