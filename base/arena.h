@@ -15,6 +15,11 @@ struct oc_arena {
 	struct oc_arena_block *head;
 };
 
+/*
+ * For an empty arena that is about to get about so many bytes: memory in one piece and already there, where every page of it would
+ * cost a fault of its own on first use.
+ */
+void oc_arena_reserve(struct oc_arena *a, size_t size);
 /* Zeroed memory, aligned for any type.  Never NULL, also for size 0. */
 void *oc_arena_alloc(struct oc_arena *a, size_t size);
 /* n * size with overflow check. */

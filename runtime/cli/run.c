@@ -182,6 +182,7 @@ static int verify_first(const struct oc_plan *plan, struct oc_err *err)
 int oc_cmd_run(int argc, char **argv)
 {
 	oc_auto_arena a = {0};
+	oc_arena_reserve(&a, 96u << 10);
 	struct oc_plan_options opt;
 	struct oc_cli_extra extra;
 	struct oc_plan plan;

@@ -3,7 +3,8 @@
  * child - the far side of clone3, as a list.
  *
  * The order is the argument:
- *   first what needs no id, while the monitor writes the id maps; ids before mounts (what is made belongs to the payload's
+ *   first what needs no id, while the monitor writes the id maps, and what takes long in a thread of its own (aside.h), which has
+ *   ended before the capabilities go; ids before mounts (what is made belongs to the payload's
  *   id), the cgroup before the first byte of the payload and as
  *   late as that (on v1 the monitor makes it meanwhile), its namespace after it and before the capabilities go,
  *   mounts before Landlock (a Landlocked task cannot mount), /proc before the old root goes (the kernel wants to see
@@ -133,11 +134,20 @@ int oc_step_tty(struct oc_child *c, struct oc_err *err)
 	return 0;
 }
 
+static bool has_dev(const struct oc_child *c)
+{
+	for (size_t i = 0; i < c->plan->mount_count; i++)
+		if (c->plan->mounts[i].kind == OC_MOUNT_DEV)
+			return true;
+	return false;
+}
+
 static int set_up(struct oc_child *c)
 {
+	oc_aside_start(c);
 	if (oc_child_step(c, OC_LAYER_UTS, oc_step_hostname) < 0 ||
-	    oc_child_step(c, OC_LAYER_NET, oc_step_net) < 0 ||
 	    oc_child_step(c, OC_LAYER_MOUNT, oc_step_propagation) < 0 ||
+	    (has_dev(c) && oc_child_step(c, OC_LAYER_DEV, oc_step_devices) < 0) ||
 	    oc_child_step(c, OC_LAYER_USER, oc_step_ids) < 0 ||
 	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_new_root) < 0 ||
 	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_rows) < 0 ||
@@ -149,6 +159,9 @@ static int set_up(struct oc_child *c)
 	    oc_child_step(c, OC_LAYER_CGROUP, oc_step_cgroup_join) < 0 ||
 	    oc_child_step(c, OC_LAYER_CGROUP_NS, oc_step_cgroup_ns) < 0 ||
 	    oc_child_step(c, OC_LAYER_LANDLOCK, oc_step_ruleset) < 0 ||
+	    oc_child_step(c, OC_LAYER_ROOTFS, oc_step_old_root) < 0 ||
+	    oc_child_step(c, OC_LAYER_NET, oc_step_net_enter) < 0 ||
+	    oc_child_step(c, OC_LAYER_NESTED, oc_step_nested_proof) < 0 ||
 	    oc_child_step(c, OC_LAYER_SECUREBITS, oc_step_securebits) < 0 ||
 	    oc_child_step(c, OC_LAYER_CAPS, oc_step_caps) < 0 ||
 	    oc_child_step(c, OC_LAYER_NNP, oc_step_no_new_privs) < 0)

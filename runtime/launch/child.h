@@ -16,13 +16,18 @@
 #include <sys/resource.h>
 #include <termios.h>
 
+#include "runtime/launch/aside.h"
 #include "runtime/launch/filters.h"
 #include "runtime/launch/launch.h"
 
 /* What a bind row needs beyond the plan. */
 struct oc_child_mount {
 	int tree_fd; /* root: detached, flagged and id-mapped by the parent; else -1 */
+	/* Filled by the child: what is mounted there, kept for the Landlock rule of a writable row; or -1. */
+	int at_fd;
 };
+
+#define OC_DEVICES 6 /* null zero full random urandom tty */
 
 struct oc_child {
 	const struct oc_plan *plan;
@@ -62,13 +67,16 @@ struct oc_child {
 	bool parent_own;       /* it lies in a file system that we made */
 	dev_t own_dev[16]; /* file systems that we made: mount points may be created there */
 	unsigned own_dev_count;
-	int null_fd; /* the host's /dev/null, checked */
-	int empty_dir_fd;
+	int null_fd; /* /dev/null inside, attached, to be cloned; or -1 */
+	int device_fd[OC_DEVICES]; /* detached clones of the host's, checked and with their flags */
+	int empty_dir_fd; /* an empty directory of ours that is never seen: the one under /proc; or -1 */
+	int dev_fd, shm_fd; /* /dev and /dev/shm, for their Landlock rules */
 	const struct oc_mount *row; /* argument of the two steps below */
 	int point_fd;
 	int ruleset_fd;
 	int pty_master, pty_slave;
-	int proc_fd;
+	struct oc_aside aside;
+	int proc_fd, sys_fd;
 	enum oc_layer_state state[OC_LAYER_COUNT];
 	char detail[OC_LAYER_COUNT][96];
 	struct oc_err err; /* also written by the payload before its execve, it shares our memory */
@@ -96,7 +104,7 @@ int oc_step_ids(struct oc_child *c, struct oc_err *err);
 int oc_step_cgroup_join(struct oc_child *c, struct oc_err *err);
 int oc_step_cgroup_ns(struct oc_child *c, struct oc_err *err);
 int oc_step_hostname(struct oc_child *c, struct oc_err *err);
-/* net.c: may run beside the steps that make the mounts. */
+/* net.c: runs in the thread of aside.h. */
 int oc_step_net(struct oc_child *c, struct oc_err *err);
 int oc_step_propagation(struct oc_child *c, struct oc_err *err);
 int oc_step_new_root(struct oc_child *c, struct oc_err *err);
@@ -104,6 +112,7 @@ int oc_step_rows(struct oc_child *c, struct oc_err *err);
 int oc_step_input(struct oc_child *c, struct oc_err *err);
 int oc_step_masks(struct oc_child *c, struct oc_err *err);
 int oc_step_nested(struct oc_child *c, struct oc_err *err);
+int oc_step_nested_proof(struct oc_child *c, struct oc_err *err);
 int oc_step_pivot(struct oc_child *c, struct oc_err *err);
 int oc_step_keyring(struct oc_child *c, struct oc_err *err);
 int oc_step_tty(struct oc_child *c, struct oc_err *err);
@@ -120,11 +129,17 @@ int oc_step_seccomp(struct oc_child *c, struct oc_err *err);
 
 /* Rows with a layer of their own: c->row is mounted on c->point_fd. */
 int oc_step_dev(struct oc_child *c, struct oc_err *err);
+int oc_step_devices(struct oc_child *c, struct oc_err *err);
 int oc_step_proc_make(struct oc_child *c, struct oc_err *err);
 int oc_step_proc_attach(struct oc_child *c, struct oc_err *err);
-/* Detached clone of the host's /dev/null, checked to be that. */
+/* Detached clone of /dev/null. */
 int oc_dev_clone_null(struct oc_child *c, struct oc_err *err);
-int oc_mount_sysfs(int point_fd, struct oc_err *err);
+int oc_mount_sysfs(struct oc_child *c, int point_fd, struct oc_err *err);
+/*
+ * A mount of ours, all of whose writers have closed, becomes read-only.  Somebody on the host who looks into /proc/PID/fd just then
+ * holds a file a moment longer than we do: EBUSY, which passes.
+ */
+int oc_mount_read_only(int fd);
 /* New tmpfs; returns its detached mount. */
 int oc_mount_tmpfs(uint64_t size, uint64_t inodes, mode_t mode, unsigned attrs, struct oc_err *err);
 

@@ -18,7 +18,7 @@
 static const struct {
 	const char *path, *name;
 	unsigned major, minor;
-} devices[] = {
+} devices[OC_DEVICES] = {
 	{"/dev/null", "null", 1, 3},	   {"/dev/zero", "zero", 1, 5},
 	{"/dev/full", "full", 1, 7},	   {"/dev/random", "random", 1, 8},
 	{"/dev/urandom", "urandom", 1, 9}, {"/dev/tty", "tty", 5, 0},
@@ -32,41 +32,42 @@ static const struct {
 	{"ptmx", "pts/ptmx"},
 };
 
-/* One host device; a node that is something else than its name says is refused (CVE-2025-31133). */
-static int open_device(size_t i, struct oc_err *err)
+/* Detached clone of a host device, nosuid and noexec; a node that is something else than its name says is refused (CVE-2025-31133). */
+static int clone_device(size_t i, struct oc_err *err)
 {
-	oc_auto_close fd = oc_openat2(AT_FDCWD, devices[i].path, O_PATH | O_NOFOLLOW, 0,
-				      RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return oc_fail(err, errno, "cannot open the host's %s", devices[i].path);
-	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(devices[i].major, devices[i].minor))
-		return oc_fail(err, 0, "the host's %s is not device %u:%u", devices[i].path,
-			       devices[i].major, devices[i].minor);
-	return oc_steal_fd(&fd);
-}
-
-/* Detached clone of it, nosuid and noexec. */
-static int clone_device(int fd, const char *path, struct oc_err *err)
-{
-	oc_auto_close tree =
-		oc_sys_open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	oc_auto_close tree = oc_sys_open_tree(AT_FDCWD, devices[i].path,
+					      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 		.propagation = MS_PRIVATE,
 	};
+	struct stat st;
 
-	if (tree < 0 || oc_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) < 0)
-		return oc_fail(err, errno, "cannot clone the host's %s", path);
+	if (tree < 0 || fstat(tree, &st) < 0)
+		return oc_fail(err, errno, "cannot clone the host's %s", devices[i].path);
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(devices[i].major, devices[i].minor))
+		return oc_fail(err, 0, "the host's %s is not device %u:%u", devices[i].path,
+			       devices[i].major, devices[i].minor);
+	if (oc_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) < 0)
+		return oc_fail(err, errno, "cannot set the flags of %s", devices[i].path);
 	return oc_steal_fd(&tree);
 }
 
 int oc_dev_clone_null(struct oc_child *c, struct oc_err *err)
 {
 	if (c->null_fd < 0)
-		c->null_fd = open_device(0, err);
-	return c->null_fd < 0 ? -1 : clone_device(c->null_fd, devices[0].path, err);
+		return clone_device(0, err);
+	/* A clone has the flags of its model, which must be attached (before Linux 6.15). */
+	int tree = oc_sys_open_tree(c->null_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	return tree < 0 ? oc_fail(err, errno, "cannot clone /dev/null") : tree;
+}
+
+int oc_step_devices(struct oc_child *c, struct oc_err *err)
+{
+	for (size_t i = 0; i < OC_DEVICES; i++)
+		if ((c->device_fd[i] = clone_device(i, err)) < 0)
+			return -1;
+	return 0;
 }
 
 static int mount_devpts(int dev_fd, struct oc_err *err)
@@ -110,17 +111,11 @@ int oc_step_dev(struct oc_child *c, struct oc_err *err)
 			return oc_fail(err, errno, "cannot mount /dev");
 		dev_fd = own;
 	}
-	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
-		oc_auto_close host = open_device(i, err);
-		oc_auto_close tree = host < 0 ? -1 : clone_device(host, devices[i].path, err);
-		if (tree < 0)
-			return -1;
+	for (size_t i = 0; i < OC_DEVICES; i++)
 		if (mknodat(dev_fd, devices[i].name, S_IFREG | 0444, 0) < 0 ||
-		    oc_sys_move_mount(tree, "", dev_fd, devices[i].name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		    oc_sys_move_mount(c->device_fd[i], "", dev_fd, devices[i].name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 			return oc_fail(err, errno, "cannot mount %s", devices[i].path);
-		if (i == 0 && c->null_fd < 0)
-			c->null_fd = oc_steal_fd(&host);
-	}
+	c->null_fd = c->device_fd[0];
 	for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
 		if (symlinkat(links[i].text, dev_fd, links[i].name) < 0)
 			return oc_fail(err, errno, "cannot make /dev/%s", links[i].name);
@@ -136,10 +131,13 @@ int oc_step_dev(struct oc_child *c, struct oc_err *err)
 	    oc_sys_move_mount(shm, "", dev_fd, "shm", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return oc_fail(err, errno, "cannot mount /dev/shm");
 	if (own >= 0) {
-		struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
-		if (oc_sys_mount_setattr(own, "", AT_EMPTY_PATH, &ro) < 0)
+		if (oc_mount_read_only(own) < 0)
 			return oc_fail(err, errno, "cannot make /dev read-only");
 	}
+	c->dev_fd = own >= 0 ? oc_steal_fd(&own) : fcntl(point_fd, F_DUPFD_CLOEXEC, 3);
+	c->shm_fd = oc_steal_fd(&shm);
+	if (c->dev_fd < 0)
+		return oc_fail(err, errno, "cannot keep /dev");
 	return 0;
 }
 
@@ -165,8 +163,15 @@ int oc_step_proc_make(struct oc_child *c, struct oc_err *err)
 
 int oc_step_proc_attach(struct oc_child *c, struct oc_err *err)
 {
-	struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
-	if (oc_sys_mount_setattr(c->proc_fd, "", AT_EMPTY_PATH, &ro) < 0)
+	struct stat st;
+
+	/* The directory under it is empty and never seen again, where we made it: what masks are made of. */
+	if (fstat(c->point_fd, &st) == 0 && st.st_dev == c->own_dev[0]) {
+		c->empty_dir_fd = fcntl(c->point_fd, F_DUPFD_CLOEXEC, 3);
+		if (c->empty_dir_fd < 0)
+			return oc_fail(err, errno, "cannot keep an empty directory for masks");
+	}
+	if (oc_mount_read_only(c->proc_fd) < 0)
 		return oc_fail(err, errno, "cannot make /proc read-only");
 	if (oc_sys_move_mount(c->proc_fd, "", c->point_fd, "",
 			      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
@@ -174,7 +179,7 @@ int oc_step_proc_attach(struct oc_child *c, struct oc_err *err)
 	return 0;
 }
 
-int oc_mount_sysfs(int point_fd, struct oc_err *err)
+int oc_mount_sysfs(struct oc_child *c, int point_fd, struct oc_err *err)
 {
 	oc_auto_close fs = oc_sys_fsopen("sysfs");
 
@@ -185,6 +190,7 @@ int oc_mount_sysfs(int point_fd, struct oc_err *err)
 	if (mnt < 0 || oc_sys_move_mount(mnt, "", point_fd, "",
 					 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return oc_fail(err, errno, "cannot mount /sys");
+	c->sys_fd = oc_steal_fd(&mnt);
 	return 0;
 }
 
@@ -192,54 +198,79 @@ int oc_mount_sysfs(int point_fd, struct oc_err *err)
  * What an unprivileged reader could still learn from them: the names of keys, the timing of interrupts (a side channel on
  * keystrokes), the hardware of the host; and kcore and timer_list, which only the modes of the files keep from it.
  */
-static const char *const masked[] = {
-	"proc/acpi",	      "proc/asound",	    "proc/bus",		"proc/interrupts",
-	"proc/kcore",	      "proc/keys",	    "proc/latency_stats", "proc/sched_debug",
-	"proc/scsi",	      "proc/timer_list",    "proc/timer_stats", "sys/firmware",
-	"sys/kernel/debug",   "sys/kernel/tracing", "sys/fs/cgroup",	"sys/fs/bpf",
-	"sys/kernel/security", "sys/devices/virtual/powercap", "sys/devices/virtual/dmi",
+struct mask {
+	const char *path; /* below proc/ or sys/ */
+	bool is_dir;
 };
+static const struct mask proc_masks[] = {
+	{"acpi", true},	   {"asound", true},	     {"bus", true},	    {"interrupts", false},
+	{"kcore", false},  {"keys", false},	     {"latency_stats", false}, {"sched_debug", false},
+	{"scsi", true},	   {"timer_list", false},    {"timer_stats", false},
+};
+static const struct mask sys_masks[] = {
+	{"firmware", true},	   {"kernel/debug", true},    {"kernel/tracing", true},
+	{"fs/cgroup", true},	   {"fs/bpf", true},	      {"kernel/security", true},
+	{"devices/virtual/powercap", true}, {"devices/virtual/dmi", true},
+};
+
+/* A detached mount of an empty, read-only directory. */
+static int make_empty(struct oc_child *c, struct oc_err *err)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		.propagation = MS_PRIVATE,
+	};
+
+	if (c->empty_dir_fd < 0)
+		return oc_mount_tmpfs(4096, 2, 0555, (unsigned)attr.attr_set, err);
+	oc_auto_close tree = oc_sys_open_tree(c->empty_dir_fd, "",
+					      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (tree < 0 || oc_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) < 0)
+		return oc_fail(err, errno, "cannot clone an empty directory");
+	return oc_steal_fd(&tree);
+}
+
+/*
+ * Cover what is there: a directory with an empty one, a file with /dev/null.  The paths are the kernel's own and have no links in
+ * them.  A cover that found nothing to cover is used for the next.
+ */
+static int cover(struct oc_child *c, int fs_fd, const char *fs_name, const struct mask *m, size_t count,
+		 struct oc_err *err)
+{
+	int tree[2] = {-1, -1};
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		int kind = m[i].is_dir, r = -1;
+		/* Not what the table says (ENOTDIR): then it is the other. */
+		for (int tries = 0; tries < 2; tries++, kind = !kind) {
+			if (tree[kind] < 0)
+				tree[kind] = kind ? make_empty(c, err) : oc_dev_clone_null(c, err);
+			if (tree[kind] < 0)
+				break;
+			r = oc_sys_move_mount(tree[kind], "", fs_fd, m[i].path, MOVE_MOUNT_F_EMPTY_PATH);
+			if (r == 0 || errno != ENOTDIR)
+				break;
+		}
+		if (tree[kind] < 0)
+			rc = oc_err_context(err, "mask of /%s/%s", fs_name, m[i].path);
+		else if (r == 0)
+			tree[kind] = -1; /* in use, and closed with everything else */
+		else if (errno != ENOENT)
+			rc = oc_fail(err, errno, "cannot mask /%s/%s", fs_name, m[i].path);
+	}
+	oc_closep(&tree[0]);
+	oc_closep(&tree[1]);
+	return rc;
+}
 
 int oc_step_masks(struct oc_child *c, struct oc_err *err)
 {
-	bool has_sys = false;
-
-	for (size_t i = 0; i < c->plan->mount_count; i++)
-		has_sys = has_sys || c->plan->mounts[i].kind == OC_MOUNT_SYSFS;
-	for (size_t i = 0; i < sizeof masked / sizeof masked[0]; i++) {
-		if (!has_sys && masked[i][0] == 's')
-			continue;
-		oc_auto_close at = oc_openat2(
-			c->root_fd, masked[i], O_PATH | O_NOFOLLOW, 0,
-			RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-		if (at < 0) {
-			if (errno == ENOENT)
-				continue;
-			return oc_fail(err, errno, "cannot look at /%s", masked[i]);
-		}
-		struct stat st;
-		if (fstat(at, &st) < 0)
-			return oc_fail(err, errno, "cannot look at /%s", masked[i]);
-		if (S_ISDIR(st.st_mode) && c->empty_dir_fd < 0) {
-			c->empty_dir_fd = oc_mount_tmpfs(4096, 2, 0555,
-							 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-								 MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY,
-							 err);
-			if (c->empty_dir_fd < 0)
-				return oc_err_context(err, "mask of /%s", masked[i]);
-			if (oc_sys_move_mount(c->empty_dir_fd, "", at, "",
-					      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-				return oc_fail(err, errno, "cannot mask /%s", masked[i]);
-			continue;
-		}
-		oc_auto_close tree =
-			S_ISDIR(st.st_mode)
-				? oc_sys_open_tree(c->empty_dir_fd, "",
-						   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)
-				: oc_dev_clone_null(c, err);
-		if (tree < 0 || oc_sys_move_mount(tree, "", at, "",
-						  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-			return oc_fail(err, errno, "cannot mask /%s", masked[i]);
-	}
+	if (c->proc_fd >= 0 &&
+	    cover(c, c->proc_fd, "proc", proc_masks, sizeof proc_masks / sizeof proc_masks[0], err) < 0)
+		return -1;
+	if (c->sys_fd >= 0 &&
+	    cover(c, c->sys_fd, "sys", sys_masks, sizeof sys_masks / sizeof sys_masks[0], err) < 0)
+		return -1;
 	return 0;
 }

@@ -37,21 +37,33 @@ static uint64_t handled_fs(int abi)
 	return all;
 }
 
-static int add_rule(int ruleset, const char *path, uint64_t rights, uint64_t handled,
-		    struct oc_err *err)
+/* For what lies beneath fd. */
+static int add_rule(int ruleset, int fd, const char *path, uint64_t rights, uint64_t handled, struct oc_err *err)
 {
-	oc_auto_close fd = oc_openat2(AT_FDCWD, path, O_PATH | O_NOFOLLOW, 0,
-				      RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return oc_fail(err, errno, "cannot open %s for a rule", path);
-	if (!S_ISDIR(st.st_mode))
-		rights &= FILE_RIGHTS;
 	struct oc_ll_path_attr attr = {.allowed_access = rights & handled, .parent_fd = fd};
+
 	if (oc_sys_landlock_add_path(ruleset, &attr) < 0)
 		return oc_fail(err, errno, "cannot add a rule for %s", path);
 	return 0;
+}
+
+/* A row that is writable: what was mounted there, or what is there now. */
+static int add_row(struct oc_child *c, size_t i, int ruleset, uint64_t rights, uint64_t handled, struct oc_err *err)
+{
+	const struct oc_mount *m = &c->plan->mounts[i];
+	oc_auto_close own = -1;
+	int fd = c->mounts[i].at_fd;
+	bool is_dir = m->kind == OC_MOUNT_TMPFS || m->is_dir;
+
+	if (fd < 0) {
+		struct stat st;
+		fd = own = oc_openat2(AT_FDCWD, m->target, O_PATH | O_NOFOLLOW, 0,
+				      RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return oc_fail(err, errno, "cannot open %s for a rule", m->target);
+		is_dir = S_ISDIR(st.st_mode);
+	}
+	return add_rule(ruleset, fd, m->target, is_dir ? rights : rights & FILE_RIGHTS, handled, err);
 }
 
 int oc_step_ruleset(struct oc_child *c, struct oc_err *err)
@@ -75,22 +87,22 @@ int oc_step_ruleset(struct oc_child *c, struct oc_err *err)
 	uint64_t h = attr.handled_access_fs;
 	const uint64_t rw = READ_RIGHTS | WRITE_RIGHTS;
 	bool root_writable = !c->plan->read_only_root;
-	if (add_rule(set, "/", root_writable ? rw : READ_RIGHTS, h, err) < 0)
+	if (add_rule(set, c->root_fd, "/", root_writable ? rw : READ_RIGHTS, h, err) < 0)
 		return -1;
 	for (size_t i = 0; i < c->plan->mount_count; i++) {
 		const struct oc_mount *m = &c->plan->mounts[i];
 		if (m->kind == OC_MOUNT_DEV && c->state[OC_LAYER_DEV] != OC_STATE_MISSING) {
 			/* The nodes, the terminals and their ioctls; nothing can be made here but in shm. */
-			if (add_rule(set, "/dev",
+			if (add_rule(set, c->dev_fd, "/dev",
 				     READ_RIGHTS | OC_LL_FS_WRITE_FILE | OC_LL_FS_TRUNCATE |
 					     OC_LL_FS_IOCTL_DEV,
 				     h, err) < 0 ||
-			    add_rule(set, "/dev/shm", rw, h, err) < 0)
+			    add_rule(set, c->shm_fd, "/dev/shm", rw, h, err) < 0)
 				return -1;
 		} else if ((m->kind == OC_MOUNT_BIND || m->kind == OC_MOUNT_TMPFS) && !m->read_only) {
 			if (m->optional && m->fd < 0 && m->kind == OC_MOUNT_BIND)
 				continue;
-			if (add_rule(set, m->target, rw, h, err) < 0)
+			if (add_row(c, i, set, rw, h, err) < 0)
 				return -1;
 		}
 	}

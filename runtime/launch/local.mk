@@ -1,5 +1,6 @@
 noinst_LIBRARIES += liboclaunch.a
 OC_LAUNCH_SOURCES = \
+	runtime/launch/aside.c runtime/launch/aside.h \
 	runtime/launch/cgroup.c runtime/launch/cgroup.h \
 	runtime/launch/child.c runtime/launch/child.h \
 	runtime/launch/confine.c \

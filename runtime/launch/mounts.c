@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "runtime/launch/child.h"
@@ -67,6 +68,19 @@ int oc_mount_tmpfs(uint64_t size, uint64_t inodes, mode_t mode, unsigned attrs, 
 	if (fd < 0)
 		return oc_fail(err, errno, "cannot make a tmpfs");
 	return fd;
+}
+
+int oc_mount_read_only(int fd)
+{
+	struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
+	const struct timespec moment = {.tv_nsec = 1000000};
+
+	for (int tries = 0; oc_sys_mount_setattr(fd, "", AT_EMPTY_PATH, &ro) < 0; tries++) {
+		if (errno != EBUSY || tries == 200)
+			return -1;
+		nanosleep(&moment, NULL);
+	}
+	return 0;
 }
 
 static int remember_own(struct oc_child *c, int fd, struct oc_err *err)
@@ -209,6 +223,10 @@ static int open_point(struct oc_child *c, const char *target, bool is_dir, mode_
 	if (dir < 0)
 		return -1;
 	uint64_t flags = O_PATH | O_NOFOLLOW | (is_dir ? (uint64_t)O_DIRECTORY : 0);
+	/* The usual case: a new name in a directory of ours. */
+	if (parent_is_own(c, dir) && (is_dir ? mkdirat(dir, name, mode)
+					     : mknodat(dir, name, S_IFREG | 0444, 0)) == 0)
+		return oc_openat2(dir, name, flags, 0, IN_ROOT);
 	int fd = oc_openat2(dir, name, flags, 0, IN_ROOT);
 	if (fd < 0 && errno == ENOENT) {
 		if (make_point(c, dir, name, is_dir, mode, target, err) < 0)
@@ -284,9 +302,16 @@ static int clone_source(const struct oc_child *c, const struct oc_mount *row, st
 	return tree;
 }
 
-static int bind_row(struct oc_child *c, const struct oc_mount *row, int prepared, struct oc_err *err)
+/*
+ * Descriptors that are kept: pid 1 closes everything at once.  Those of the first rows only, for an ordinary user's limit of
+ * descriptors is as low as 1024.
+ */
+#define KEPT_ROWS 256
+
+static int bind_row(struct oc_child *c, size_t i, struct oc_err *err)
 {
-	/* A prepared one stays open: pid 1 closes everything at once. */
+	const struct oc_mount *row = &c->plan->mounts[i];
+	int prepared = c->mounts[i].tree_fd;
 	oc_auto_close own = prepared >= 0 ? -1 : clone_source(c, row, err);
 	int tree = prepared >= 0 ? prepared : own;
 	bool is_dir = row->is_dir;
@@ -309,11 +334,16 @@ static int bind_row(struct oc_child *c, const struct oc_mount *row, int prepared
 			return oc_fail(err, errno, "cannot look at %s", row->source);
 		is_dir = S_ISDIR(st.st_mode);
 	}
-	return attach(c, tree, row->target, is_dir, 0755, err);
+	if (attach(c, tree, row->target, is_dir, 0755, err) < 0)
+		return -1;
+	if (row->fd >= 0 && !row->read_only && i < KEPT_ROWS)
+		c->mounts[i].at_fd = prepared >= 0 ? prepared : oc_steal_fd(&own);
+	return 0;
 }
 
-static int tmpfs_row(struct oc_child *c, const struct oc_mount *row, struct oc_err *err)
+static int tmpfs_row(struct oc_child *c, size_t i, struct oc_err *err)
 {
+	const struct oc_mount *row = &c->plan->mounts[i];
 	unsigned attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (row->no_exec ? MOUNT_ATTR_NOEXEC : 0) |
 			 (row->read_only ? MOUNT_ATTR_RDONLY : 0);
 	oc_auto_close fd = oc_mount_tmpfs(row->size_bytes, row->inodes, row->mode, attrs, err);
@@ -322,7 +352,11 @@ static int tmpfs_row(struct oc_child *c, const struct oc_mount *row, struct oc_e
 		return oc_err_context(err, "%s", row->target);
 	if (remember_own(c, fd, err) < 0)
 		return -1;
-	return attach(c, fd, row->target, true, 0755, err);
+	if (attach(c, fd, row->target, true, 0755, err) < 0)
+		return -1;
+	if (!row->read_only && i < KEPT_ROWS)
+		c->mounts[i].at_fd = oc_steal_fd(&fd);
+	return 0;
 }
 
 /*
@@ -439,11 +473,11 @@ static int one_row(struct oc_child *c, size_t i, struct oc_err *err)
 
 	switch (row->kind) {
 	case OC_MOUNT_BIND:
-		if (bind_row(c, row, c->mounts[i].tree_fd, err) < 0)
+		if (bind_row(c, i, err) < 0)
 			return -1;
 		return row->guarded ? guard_rows(c, i, err) : 0;
 	case OC_MOUNT_TMPFS:
-		return tmpfs_row(c, row, err);
+		return tmpfs_row(c, i, err);
 	case OC_MOUNT_FILE:
 		return file_row(c, row, err);
 	case OC_MOUNT_SYMLINK:
@@ -459,7 +493,7 @@ static int one_row(struct oc_child *c, size_t i, struct oc_err *err)
 		if (fd < 0)
 			return -1;
 		if (row->kind == OC_MOUNT_SYSFS)
-			return oc_mount_sysfs(fd, err);
+			return oc_mount_sysfs(c, fd, err);
 		c->row = row;
 		c->point_fd = fd;
 		int r;
@@ -543,21 +577,10 @@ int oc_step_pivot(struct oc_child *c, struct oc_err *err)
 	struct mount_attr attr = {.propagation = MS_PRIVATE};
 	if (oc_sys_mount_setattr(AT_FDCWD, ".", AT_RECURSIVE, &attr) < 0)
 		return oc_fail(err, errno, "cannot make the old root private");
-	if (umount2(".", MNT_DETACH) < 0)
-		return oc_fail(err, errno, "cannot detach the old root");
+	oc_aside_pivoted(c);
 	if (chdir("/") < 0)
 		return oc_fail(err, errno, "cannot change to the new root");
-
-	/* Prove it: "/" must be the mount that we made (CVE-2024-21626 and boxsh are what a wrong "/" looks like). */
-	struct stat a, b;
-	if (fstat(c->root_fd, &a) < 0 || stat("/", &b) < 0 || a.st_dev != b.st_dev ||
-	    a.st_ino != b.st_ino)
-		return oc_fail(err, 0, "the root directory is not the new root");
-
-	if (c->plan->read_only_root) {
-		struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
-		if (oc_sys_mount_setattr(AT_FDCWD, "/", 0, &ro) < 0)
-			return oc_fail(err, errno, "cannot make the root read-only");
-	}
+	if (c->plan->read_only_root && oc_mount_read_only(c->root_fd) < 0)
+		return oc_fail(err, errno, "cannot make the root read-only");
 	return 0;
 }

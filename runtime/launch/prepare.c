@@ -179,7 +179,7 @@ static int prepare_mounts(struct oc_child *c, struct oc_err *err)
 
 	c->mounts = oc_arena_array(p->arena, p->mount_count ? p->mount_count : 1, sizeof *c->mounts);
 	for (size_t i = 0; i < p->mount_count; i++)
-		c->mounts[i] = (struct oc_child_mount){.tree_fd = -1};
+		c->mounts[i] = (struct oc_child_mount){.tree_fd = -1, .at_fd = -1};
 	for (size_t i = 0; i < p->mount_count; i++) {
 		struct oc_mount *row = &p->mounts[i];
 		if (row->kind != OC_MOUNT_BIND)
@@ -213,7 +213,7 @@ static uint64_t namespace_flags(const struct oc_child *c)
 	} map[] = {
 		{OC_LAYER_USER, CLONE_NEWUSER},	    {OC_LAYER_MOUNT, CLONE_NEWNS},
 		{OC_LAYER_PID, CLONE_NEWPID},	    {OC_LAYER_IPC, CLONE_NEWIPC},
-		{OC_LAYER_UTS, CLONE_NEWUTS},	    {OC_LAYER_NET, CLONE_NEWNET},
+		{OC_LAYER_UTS, CLONE_NEWUTS},
 		{OC_LAYER_CGROUP_NS, CLONE_NEWCGROUP},
 	};
 	uint64_t flags = 0;
@@ -236,7 +236,8 @@ int oc_prepare_child(struct oc_child *c, const struct oc_plan *plan, const struc
 	memset(c, 0, sizeof *c);
 	c->plan = plan;
 	c->opt = opt;
-	c->status_fd = c->root_fd = c->null_fd = c->empty_dir_fd = c->ruleset_fd = c->proc_fd = -1;
+	c->status_fd = c->root_fd = c->null_fd = c->empty_dir_fd = c->ruleset_fd = c->proc_fd = c->sys_fd = -1;
+	c->dev_fd = c->shm_fd = -1;
 	c->pty_master = c->pty_slave = c->parent_fd = -1;
 	c->stdio[0] = opt->in;
 	c->stdio[1] = opt->out;
@@ -256,6 +257,13 @@ int oc_prepare_child(struct oc_child *c, const struct oc_plan *plan, const struc
 	build_env(c);
 	find_input(c);
 	c->clone_flags = namespace_flags(c);
+	c->aside.want_net = c->state[OC_LAYER_NET] != OC_STATE_MISSING;
+	for (size_t i = 0; i < plan->mount_count; i++)
+		c->aside.net_in_line |= plan->mounts[i].kind == OC_MOUNT_SYSFS;
+#ifdef OC_TEST_WEAKEN
+	if (c->drop && strcmp(c->drop, "net") == 0)
+		c->aside.want_net = false;
+#endif
 	return 0;
 }
 

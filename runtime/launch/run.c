@@ -53,6 +53,8 @@ struct run {
 	uint64_t started_us, deadline_us, kill_us; /* monotonic; 0: none */
 	bool ready, reported, timed_out, over_memory;
 	int wait_status;
+	bool has_usage;
+	struct oc_cgroup_usage usage;
 	unsigned missing; /* OC_CG_BIT of the controllers that something else stands in for */
 	uint64_t sampled_memory, sampled_pids;
 };
@@ -183,6 +185,17 @@ static bool gone(int errnum)
 	return errnum == EPIPE || errnum == ECONNRESET;
 }
 
+/* While somebody holds its mount namespace, the end of pid 1 does not wait for the mounts to be taken apart. */
+static void hold_mounts(struct run *r)
+{
+	char path[64];
+
+	if (!r->opt->exits_next)
+		return;
+	snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)r->init);
+	r->janitor.hold_fd = open(path, O_RDONLY | O_CLOEXEC);
+}
+
 static int start(struct run *r, struct oc_err *err)
 {
 	int pair[2];
@@ -213,6 +226,7 @@ static int start(struct run *r, struct oc_err *err)
 	}
 	close(pair[1]);
 	r->child.status_fd = -1;
+	hold_mounts(r);
 	oc_prepare_close(&r->child);
 	return 0;
 }
@@ -224,17 +238,6 @@ static int send_cgroup(struct run *r, struct oc_err *err)
 	if (oc_msg_send_fds(r->sock, &m, r->cg.tasks, OC_CG_COUNT) < 0 && !gone(errno))
 		return oc_fail(err, errno, "cannot talk to pid 1");
 	return 0;
-}
-
-/* While somebody holds its mount namespace, the end of pid 1 does not wait for the mounts to be taken apart. */
-static void hold_mounts(struct run *r)
-{
-	char path[64];
-
-	if (!r->opt->exits_next)
-		return;
-	snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)r->init);
-	r->janitor.hold_fd = open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* The next message of pid 1 while it sets up: of the type wanted (0), or why not (-1, 1: the program). */
@@ -296,7 +299,6 @@ static int wait_ready(struct run *r, struct oc_err *err)
 	if (r->child.late_cgroup)
 		oc_child_detail(&r->child, OC_LAYER_CGROUP, r->cg.detail);
 	r->ready = true;
-	hold_mounts(r);
 	oc_relay_start(&r->relay, fds[0]);
 	oc_pipes_start(&r->pipes);
 	return 0;
@@ -340,6 +342,9 @@ static void on_message(struct run *r)
 	} else if (m.type == OC_MSG_EXIT) {
 		r->reported = true;
 		r->wait_status = m.value;
+		/* While pid 1 takes the rest down: what is still there is killed by the same signal as the namespace. */
+		oc_cgroup_usage(&r->cg, &r->usage);
+		r->has_usage = true;
 		r->res->user_us = (uint64_t)m.usage.ru_utime.tv_sec * 1000000 +
 				  (uint64_t)m.usage.ru_utime.tv_usec;
 		r->res->system_us = (uint64_t)m.usage.ru_stime.tv_sec * 1000000 +
@@ -528,8 +533,6 @@ static int run(struct run *r, struct oc_err *err)
 
 static void clean_up(struct run *r)
 {
-	struct oc_cgroup_usage u;
-
 	if (r->init > 0) {
 		kill_all(r);
 		while (waitpid(r->init, NULL, __WALL) < 0 && errno == EINTR)
@@ -541,9 +544,10 @@ static void clean_up(struct run *r)
 	oc_egress_leave(&r->egress);
 	oc_relay_finish(&r->relay);
 	oc_pipes_finish(&r->pipes, !r->timed_out);
-	oc_cgroup_usage(&r->cg, &u);
+	if (!r->has_usage)
+		oc_cgroup_usage(&r->cg, &r->usage);
 	if (r->ready)
-		judge(r, &u);
+		judge(r, &r->usage);
 	/* On v2 the broker may stand with us in a sub-group, which goes now. */
 	if (r->cg.settled)
 		oc_egress_end(&r->egress);

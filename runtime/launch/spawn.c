@@ -21,7 +21,6 @@ static const struct {
 	{OC_LAYER_PID, CLONE_NEWPID, "user.max_pid_namespaces"},
 	{OC_LAYER_IPC, CLONE_NEWIPC, "user.max_ipc_namespaces"},
 	{OC_LAYER_UTS, CLONE_NEWUTS, "user.max_uts_namespaces"},
-	{OC_LAYER_NET, CLONE_NEWNET, "user.max_net_namespaces"},
 	{OC_LAYER_CGROUP_NS, CLONE_NEWCGROUP, "user.max_cgroup_namespaces"},
 };
 #define NAMESPACES (sizeof namespaces / sizeof namespaces[0])
