@@ -375,7 +375,7 @@ socket.getaddrinfo("web.example", 80)
 l = socket.create_server(("0.0.0.0", 7777)); a = socket.socket(socket.AF_UNIX); a.bind("\0oc-first"); a.listen()
 print("up", flush=True); open("/workspace/go").read()' >"$A/first" &
 		first=$!
-		for _ in {1..100}; do grep -q up "$A/first" && break; sleep 0.05; done
+		for _ in {1..600}; do grep -q up "$A/first" && break; sleep 0.05; done
 		status=0
 		output=$(inside "$who" --allow other.example -- bash -c '
 			for a in 127.0.0.1 192.0.0.8 127.0.0.2; do exec 3<>/dev/tcp/$a/7777 && echo reached $a; done
@@ -402,7 +402,7 @@ print("up", flush=True); open("/workspace/go").read()' >"$A/first" &
 			--workspace "$A/ws-$who" --bind "$SHARE:$SHARE" --allow web.example -- \
 			bash -c 'touch flag.up; for i in {1..100}; do [ ! -e flag ] || exit 0; sleep 0.1; done' &
 		job=$!
-		for _ in {1..200}; do [ -e "$A/ws-$who/flag.up" ] && break; sleep 0.05; done
+		for _ in {1..600}; do [ -e "$A/ws-$who/flag.up" ] && break; sleep 0.05; done
 		for access in ro rw; do
 			status=0
 			output=$(network "$who" --bind "$A/door-$who:/door:$access" --allow www.example -- door /door) || status=$?
@@ -427,7 +427,7 @@ print("up", flush=True); open("/workspace/go").read()' >"$A/first" &
 		rm -f "$A/ws-$who"/flag*
 		network "$who" --allow tcp:web.example:7 --allow other.example -- held_open /workspace/flag >"$A/held" 2>&1 &
 		job=$!
-		for _ in {1..200}; do [ -e "$A/ws-$who/flag.up" ] && break; sleep 0.05; done
+		for _ in {1..600}; do [ -e "$A/ws-$who/flag.up" ] && break; sleep 0.05; done
 		id=$(outside "$who" "$A/oc-sandbox" net list | tail -n 1 | cut -d' ' -f1)
 		outside "$who" "$A/oc-sandbox" net deny "$id" web.example
 		status=0
@@ -446,7 +446,7 @@ print("up", flush=True); open("/workspace/go").read()' >"$A/first" &
 			outside "$who" bash -c 'echo $$ >"$0"; exec "$@"' "$A/ws-$who/pid" "$A/oc-sandbox" run --no-config --allow web.example -- \
 				bash -c 'while :; do exec 3<>/dev/tcp/web.example/80; sleep 0.02; done' >/dev/null 2>&1 &
 			job=$!
-			for _ in {1..200}; do [ -s "$A/ws-$who/pid" ] && break; done
+			for _ in {1..600}; do [ -s "$A/ws-$who/pid" ] && break; done
 			sleep "$delay"
 			kill -9 "$(cat "$A/ws-$who/pid")"
 			wait "$job" 2>/dev/null || true
@@ -488,7 +488,7 @@ print("up", flush=True); open("/workspace/go").read()' >"$A/first" &
 		rm -f "$A/ws-$who"/flag*
 		network "$who" --allow tcp:web.example:7 --allow web.example -- bereaved /workspace/flag >"$A/bereaved" 2>&1 &
 		job=$!
-		for _ in {1..200}; do [ -e "$A/ws-$who/flag.up" ] && break; sleep 0.05; done
+		for _ in {1..600}; do [ -e "$A/ws-$who/flag.up" ] && break; sleep 0.05; done
 		kill -9 "$(broker_of)"
 		rm -f "$W/peers"
 		touch "$A/ws-$who/flag"
@@ -509,7 +509,7 @@ print("up", flush=True); open("/workspace/go").read()' >"$A/first" &
 		inside "$who" --timeout 3s --allow web.example -- bash -c '
 			touch flag.up; sleep 0.5; exec 3<>/dev/tcp/web.example/80 && cat <&3; sleep 60' >"$A/hangs" 2>&1 &
 		job=$!
-		for _ in {1..200}; do [ -e "$A/ws-$who/flag.up" ] && break; sleep 0.02; done
+		for _ in {1..600}; do [ -e "$A/ws-$who/flag.up" ] && break; sleep 0.02; done
 		kill -STOP "$(broker_of)"
 		id=$(outside "$who" "$A/oc-sandbox" net list | tail -n 1 | cut -d' ' -f1)
 		run outside "$who" timeout 20 "$A/oc-sandbox" net deny "$id" web.example

@@ -422,39 +422,47 @@ def smuggled():
 
 def smuggle():
     """Got through: the page of hidden.example."""
-    for what, data in smuggled():
-        for cut in (0, 1, -1):
 
-            def one():
-                s = dial("www.example", 80)
-                s.settimeout(1.5)
-                try:
-                    if cut == 1:
-                        for i in range(0, len(data), 7):
-                            s.sendall(data[i : i + 7])
-                    elif cut == -1:
-                        at = data.rindex(b"GET /who")
-                        s.sendall(data[:at])
-                        time.sleep(0.03)
-                        s.sendall(data[at:])
-                    else:
-                        s.sendall(data)
-                    s.shutdown(socket.SHUT_WR)
-                except OSError:
-                    pass
-                got = b""
-                try:
-                    while b"site hidden" not in got:
-                        more = s.recv(65536)
-                        if not more:
-                            break
-                        got += more
-                except OSError:
-                    pass
-                s.close()
-                return b"site hidden" in got
+    def one(data, cut):
+        s = dial("www.example", 80)
+        s.settimeout(1.5)
+        got = b""
+        try:
+            if cut == "in pieces":
+                for i in range(0, len(data), 7):
+                    s.sendall(data[i : i + 7])
+            elif cut == "in two":
+                at = data.rindex(b"GET /who")
+                s.sendall(data[:at])
+                time.sleep(0.03)
+                s.sendall(data[at:])
+            else:
+                s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        try:
+            while b"site hidden" not in got:
+                more = s.recv(65536)
+                if not more:
+                    break
+                got += more
+        except OSError:
+            pass
+        s.close()
+        return b"site hidden" in got
 
-            attempt(f"{what}, cut {cut}", one)
+    work = [(w, d, c) for w, d in smuggled() for c in ("at once", "in pieces", "in two")]
+
+    def run(mine):
+        for what, data, cut in mine:
+            attempt(f"{what}, {cut}", lambda: one(data, cut))
+
+    threads = [threading.Thread(target=run, args=(work[i::16],)) for i in range(16)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
 
 
 def retry(ca):
@@ -579,7 +587,7 @@ def guesses():
 
 def sources():
     """One source port for many destinations: each connection must lead to its own."""
-    want = {"www.example": b"site www.example\n", "other.example": b"hello from http"}
+    want = {"www.example": b"site www.example by", "other.example": b"hello from http"}
     for port in (40001, 65501 - 20000):
         for name, text in list(want.items()) * 2:
             s = socket.socket()
