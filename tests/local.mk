@@ -74,7 +74,7 @@ check-vm: all
 	@$(RUN_TESTS) --time-limit 1800 tests/vm/run-vm
 
 # Side by side with bubblewrap, crun and plain exec.  Not part of `make check`: it has no pass and no fail.
-EXTRA_PROGRAMS = tests/bench/bench tests/bench/floor
+EXTRA_PROGRAMS = tests/bench/bench tests/bench/floor tests/bench/net
 tests_bench_bench_SOURCES = tests/bench/bench.c
 tests_bench_floor_SOURCES = tests/bench/floor.c
 tests_bench_floor_LDFLAGS = $(STATIC_LDFLAGS)

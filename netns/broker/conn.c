@@ -19,6 +19,7 @@
 #define DNS_PORT     53
 #define PAUSE_US     100000u
 #define BUFFERS_FREE 32 /* connections */
+#define BUFFERS_SOME 128
 #define BUFFERS_MANY 256
 /* linux/netfilter_ipv6/ip6_tables.h, which does not compile together with netinet/in.h. */
 #define IP6T_ORIGINAL_DST 80
@@ -72,8 +73,8 @@ void oc_conn_close(struct oc_eg *g, struct oc_conn *c, enum oc_egress_reason rea
 		   const char *detail)
 {
 	/* At the end nobody is left to whom the peer's bytes could go. */
-	bool orderly = reason == OC_EGRESS_ALLOWED && c->flow[0].shut &&
-		       (c->flow[1].shut || g->end.fn);
+	bool orderly =
+		reason == OC_EGRESS_ALLOWED && c->flow[0].shut && (c->flow[1].shut || g->end.fn);
 
 	if (!c->relaying && reason != OC_EGRESS_ALLOWED)
 		g->stats.refused++;
@@ -267,7 +268,8 @@ void oc_conn_dialled(struct oc_eg *g, struct oc_conn *c, int fd, const struct oc
 	c->addr = *addr;
 	c->dialled = true;
 	c->peer.event.fn = peer_event;
-	if (oc_loop_add(g, &c->peer.event, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+	/* It is in the set already, for its attempt. */
+	if (oc_loop_change(g, &c->peer.event, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
 		close(fd);
 		oc_conn_close(g, c, OC_EGRESS_LIMIT, "cannot watch the connection");
 		return;
@@ -393,17 +395,24 @@ void oc_conn_decide(const struct oc_eg *g, const char *name, const struct oc_add
 		oc_egress_decide_addr(&g->rules, dst, port, a);
 }
 
-void oc_conn_buffers(const struct oc_eg *g, int fd)
+void oc_conn_buffers(const struct oc_eg *g, int fd, bool inside)
 {
-	/* The kernel doubles it; left alone, it goes up to tcp_rmem and tcp_wmem, some 10 MB. */
-	const int size = g->conn_count < BUFFERS_FREE ? 0
-			 : g->conn_count < BUFFERS_MANY ? 256 << 10
-							: 64 << 10;
+	int from, to;
 
-	if (size) {
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	/* The kernel doubles them; left alone, it goes up to tcp_rmem and tcp_wmem, some 10 MB. */
+	if (g->conn_count < BUFFERS_FREE)
+		return;
+	if (g->conn_count < BUFFERS_SOME) {
+		from = 1 << 20;
+		to = 256 << 10;
+	} else {
+		from = to = g->conn_count < BUFFERS_MANY ? 256 << 10 : 64 << 10;
 	}
+	if (!inside || g->conn_count >= BUFFERS_SOME)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &from, sizeof from);
+	/* The listener's are smaller already. */
+	if (!inside || g->conn_count >= BUFFERS_MANY)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &to, sizeof to);
 }
 
 static struct oc_conn *new_conn(struct oc_eg *g, int fd, const char *name,
@@ -412,7 +421,6 @@ static struct oc_conn *new_conn(struct oc_eg *g, int fd, const char *name,
 {
 	size_t len = name ? strlen(name) + 1 : 1;
 	struct oc_conn *c = calloc(1, sizeof *c + len);
-	const int one = 1;
 
 	if (!c)
 		return NULL;
@@ -441,8 +449,7 @@ static struct oc_conn *new_conn(struct oc_eg *g, int fd, const char *name,
 		free(c);
 		return NULL;
 	}
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	oc_conn_buffers(g, fd);
+	oc_conn_buffers(g, fd, true);
 	oc_list_append(&g->conns, &c->all);
 	g->conn_count++;
 	if (name)

@@ -7,6 +7,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -213,6 +216,29 @@ static int serve(struct oc_eg *g, struct oc_event *e, int fd,
 	return 0;
 }
 
+/*
+ * For the connections that are accepted on it, which inherit them.  Their way is loopback: what the
+ * kernel would put under way there for itself (megabytes) has left the caches before it is read,
+ * and counts to the memory of the whole machine.  For what they send there is more room: reading it
+ * in few large pieces costs less.  If the host allows that much (net.core.rmem_max), else the
+ * kernel's own choice is the better one.
+ */
+static void listener_options(int fd)
+{
+	const int one = 1, from = 1 << 20, to = 128 << 10; /* the kernel doubles them */
+	const int only_to = SOCK_SNDBUF_LOCK;
+	int got = 0;
+	socklen_t len = sizeof got;
+
+	if (fd < 0)
+		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &to, sizeof to);
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &from, sizeof from);
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len) == 0 && got < from)
+		(void)setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &only_to, sizeof only_to);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
 /* What "start" and "test" have in common. */
 static int configure(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m,
 		     struct oc_err *err)
@@ -241,6 +267,8 @@ static int start(struct oc_eg *g, struct oc_arena *a, const struct oc_json *m, c
 	int flags = g->log.fd >= 0 ? fcntl(g->log.fd, F_GETFL) : 0;
 	if (flags < 0 || (g->log.fd >= 0 && fcntl(g->log.fd, F_SETFL, flags | O_NONBLOCK) < 0))
 		return oc_fail(err, errno, "cannot use the log descriptor");
+	listener_options(fd[FD_TCP4]);
+	listener_options(fd[FD_TCP6]);
 	if (serve(g, &g->listener[0], fd[FD_TCP4], oc_conn_listener, err) < 0 ||
 	    serve(g, &g->listener[1], fd[FD_TCP6], oc_conn_listener, err) < 0 ||
 	    serve(g, &g->dns[0], fd[FD_DNS4], oc_names_udp, err) < 0 ||

@@ -41,7 +41,7 @@ static int start_connect(const struct oc_eg *g, const struct oc_addr *a, uint16_
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 	/* Before the window is offered. */
-	oc_conn_buffers(g, fd);
+	oc_conn_buffers(g, fd, false);
 	int r = a->family == 4 ? connect(fd, (struct sockaddr *)&in4, sizeof in4)
 			       : connect(fd, (struct sockaddr *)&in6, sizeof in6);
 	if (r < 0 && errno != EINPROGRESS) {
@@ -66,9 +66,8 @@ static void attempt_event(struct oc_eg *g, struct oc_event *e, uint32_t events)
 		error = errno;
 	if (!error && (events & EPOLLOUT)) {
 		struct oc_addr addr = t->addr;
-		/* Registered again with the connection's own event. */
+		/* From here on its events are the connection's own. */
 		int fd = e->fd;
-		(void)epoll_ctl(g->loop.epoll, EPOLL_CTL_DEL, fd, NULL);
 		e->fd = -1;
 		c->dial->open--;
 		oc_dial_end(g, c);

@@ -81,6 +81,8 @@ struct oc_loop {
 
 int oc_loop_init(struct oc_loop *l, struct oc_err *err);
 int oc_loop_add(struct oc_eg *g, struct oc_event *e, int fd, uint32_t events);
+/* fd is in the set with another event, which is given up. */
+int oc_loop_change(struct oc_eg *g, struct oc_event *e, int fd, uint32_t events);
 /* Closes the descriptor, which takes it out of the set. */
 void oc_loop_close(struct oc_event *e);
 /* Returns -1 without memory. */
@@ -234,7 +236,7 @@ uint64_t oc_conn_recheck(struct oc_eg *g);
  * Bound what the kernel holds for a socket, when many are open: what is sent by a server and not
  * read inside counts to the TCP memory of the whole machine, and not to the sandbox.
  */
-void oc_conn_buffers(const struct oc_eg *g, int fd);
+void oc_conn_buffers(const struct oc_eg *g, int fd, bool inside);
 /* Room behind data[0..len), NULL: there is none. */
 uint8_t *oc_conn_room(struct oc_eg *g, struct oc_first_bytes *b);
 /* dial.c: oc_conn_dialled is called when one address answers, oc_conn_close when none does. */

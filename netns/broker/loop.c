@@ -32,6 +32,16 @@ int oc_loop_add(struct oc_eg *g, struct oc_event *e, int fd, uint32_t events)
 	return 0;
 }
 
+int oc_loop_change(struct oc_eg *g, struct oc_event *e, int fd, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = e};
+
+	if (epoll_ctl(g->loop.epoll, EPOLL_CTL_MOD, fd, &ev) < 0)
+		return -1;
+	e->fd = fd;
+	return 0;
+}
+
 void oc_loop_close(struct oc_event *e)
 {
 	if (e->fd >= 0)

@@ -17,9 +17,11 @@
 
 #include "netns/broker/internal.h"
 
-#define PIPE_SIZE (256 << 10)
-#define TURN	  (4u << 20) /* bytes after which others come first */
-#define COPY	  (32u << 10)
+#define PIPE_SIZE   (512 << 10)
+#define PIPE_LEAST  (128 << 10)
+#define PIPES_LARGE 32
+#define TURN	    (512u << 10) /* bytes after which others come first */
+#define COPY	    (32u << 10)
 
 enum result { WAIT, MORE, PASS, BROKEN, BUDGET, FULL, CLOSED };
 
@@ -41,8 +43,10 @@ static struct oc_pipe *pipe_get(struct oc_eg *g)
 		free(p);
 		return NULL;
 	}
-	/* Larger is faster, as far as the user's share of pipe memory goes. */
-	(void)fcntl(p->fd[1], F_SETPIPE_SZ, PIPE_SIZE);
+	/* Larger is faster, as far as the user's share of pipe memory goes (pipe(7)). */
+	int size = g->pipes_open < PIPES_LARGE ? PIPE_SIZE : PIPE_SIZE / 2;
+	while (size >= PIPE_LEAST && fcntl(p->fd[1], F_SETPIPE_SZ, size) < 0)
+		size /= 2;
 	g->pipes_open++;
 	return p;
 }

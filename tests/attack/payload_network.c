@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * payload_network - against the network namespace itself: its protocols, its rules, its routes, and the two ports of the broker
- * in it.
+ * payload_network - against the network namespace itself: its protocols, its rules, its routes, and
+ * the two ports of the broker in it.
  *
- * Outside, as root of the namespace, `netadmin` and `protocols` get through: that is how the tests know that they mean something.
+ * Outside, as root of the namespace, `netadmin` and `protocols` get through: that is how the tests
+ * know that they mean something.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -53,7 +54,8 @@ static struct sockaddr_in6 v6(const char *address, int port)
 static void sends(const char *what, int family, int type, int protocol, const char *address)
 {
 	char shown[160];
-	const unsigned char echo[16] = {8}; /* an ICMP echo request; to the others it is just bytes */
+	const unsigned char echo[16] = {
+		8}; /* an ICMP echo request; to the others it is just bytes */
 	int s = socket(family, type | SOCK_NONBLOCK, protocol);
 	struct sockaddr_in a4;
 	struct sockaddr_in6 a6;
@@ -72,7 +74,8 @@ static void sends(const char *what, int family, int type, int protocol, const ch
 		close(s);
 }
 
-/* Connect, and the peer says or takes something: a connection that is closed at once went nowhere. */
+/* Connect, and the peer says or takes something: a connection that is closed at once went nowhere.
+ */
 static void talks(const char *what, int s, const struct sockaddr *to, socklen_t len)
 {
 	char c;
@@ -84,8 +87,7 @@ static void talks(const char *what, int s, const struct sockaddr *to, socklen_t 
 	}
 	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 	setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-	if (connect(s, to, len) < 0 ||
-	    send(s, "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL) < 0) {
+	if (connect(s, to, len) < 0 || send(s, "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL) < 0) {
 		held("%s: %s", what, strerrorname_np(errno));
 	} else {
 		ssize_t n = recv(s, &c, 1, 0);
@@ -114,9 +116,13 @@ static void protocols(int argc, char **argv)
 		     {"GRE", SOCK_RAW, IPPROTO_GRE},
 		     {"ESP", SOCK_RAW, IPPROTO_ESP},
 		     {"protocol 253", SOCK_RAW, 253}};
-	const char *to4[] = {four, "10.1.2.3", "169.254.169.254", "224.0.0.251", "255.255.255.255",
-			     "198.18.0.1"};
-	const char *to6[] = {six, "ff02::fb", "fe80::1", "64:ff9b::5db8:d822", "2002:5db8:d822::1",
+	const char *to4[] = {four,	    "10.1.2.3",	       "169.254.169.254",
+			     "224.0.0.251", "255.255.255.255", "198.18.0.1"};
+	const char *to6[] = {six,
+			     "ff02::fb",
+			     "fe80::1",
+			     "64:ff9b::5db8:d822",
+			     "2002:5db8:d822::1",
 			     "::ffff:93.184.216.34"};
 	struct sockaddr_in a = v4(four, 80);
 	struct sockaddr_in6 b = v6(six, 80), mapped = v6("::ffff:93.184.216.34", 80);
@@ -126,14 +132,17 @@ static void protocols(int argc, char **argv)
 			sends(kinds[k].what, AF_INET, kinds[k].type, kinds[k].protocol, to4[i]);
 		for (size_t i = 0; i < sizeof to6 / sizeof to6[0]; i++)
 			sends(kinds[k].what, AF_INET6, kinds[k].type,
-			      kinds[k].protocol == IPPROTO_ICMP ? IPPROTO_ICMPV6 : kinds[k].protocol, to6[i]);
+			      kinds[k].protocol == IPPROTO_ICMP ? IPPROTO_ICMPV6
+								: kinds[k].protocol,
+			      to6[i]);
 	}
 	talks("SCTP", socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP), (struct sockaddr *)&a, sizeof a);
-	talks("SCTP, one to many", socket(AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP), (struct sockaddr *)&a,
-	      sizeof a);
+	talks("SCTP, one to many", socket(AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP),
+	      (struct sockaddr *)&a, sizeof a);
 	talks("DCCP", socket(AF_INET, SOCK_DCCP, IPPROTO_DCCP), (struct sockaddr *)&a, sizeof a);
 	/* Multipath TCP is TCP on the wire: it must land at the broker like any other. */
-	talks("MPTCP", socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP), (struct sockaddr *)&a, sizeof a);
+	talks("MPTCP", socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP), (struct sockaddr *)&a,
+	      sizeof a);
 	talks("TCP", socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof a);
 	talks("TCP over IPv6", socket(AF_INET6, SOCK_STREAM, 0), (struct sockaddr *)&b, sizeof b);
 	talks("TCP, IPv4-mapped", socket(AF_INET6, SOCK_STREAM, 0), (struct sockaddr *)&mapped,
@@ -149,7 +158,8 @@ static void protocols(int argc, char **argv)
 	close(s);
 }
 
-/* Options of packets: a source route (RFC 791), headers of IPv6 (RFC 8200, the routing header of CVE-2007-2242). */
+/* Options of packets: a source route (RFC 791), headers of IPv6 (RFC 8200, the routing header of
+ * CVE-2007-2242). */
 static void headers(int argc, char **argv)
 {
 	const char *four = argument(argc, argv, 1, "93.184.216.34");
@@ -366,7 +376,8 @@ static void ports(int argc, char **argv)
 				takes(what, AF_INET6, type, all[i], six[k], reuse);
 			}
 		}
-	talks("the broker's port", socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof a);
+	talks("the broker's port", socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&a,
+	      sizeof a);
 	talks("the broker's port, IPv6", socket(AF_INET6, SOCK_STREAM, 0), (struct sockaddr *)&b,
 	      sizeof b);
 	talks("the broker's port, IPv4-mapped", socket(AF_INET6, SOCK_STREAM, 0),
@@ -380,7 +391,8 @@ static void ports(int argc, char **argv)
 	talks("the broker's port, from another source", s, (struct sockaddr *)&a, sizeof a);
 }
 
-/* Entries of connection tracking, as many as there is room for: to everybody's port 53, which is redirected, and to ourselves. */
+/* Entries of connection tracking, as many as there is room for: to everybody's port 53, which is
+ * redirected, and to ourselves. */
 static void tracking(int argc, char **argv)
 {
 	const long count = atol(argument(argc, argv, 1, "300000"));

@@ -246,13 +246,15 @@ def secret(c):
 
 def digest(c):
     """The SHA-256 of what was put; for a client that gives the length first."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += c.recv(65536)
-    head, body = data.split(b"\r\n\r\n", 1)
-    want = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
-    while len(body) < want:
-        body += c.recv(65536)
+    data, want = b"", None
+    while want is None or len(body) < want:
+        more = c.recv(65536)
+        if not more:
+            return
+        data += more
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        want = (int(length[1]) if length else 0) if b"\r\n\r\n" in data else None
     answer = hashlib.sha256(body).hexdigest().encode() + b"\n"
     c.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
 

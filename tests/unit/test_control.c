@@ -71,7 +71,7 @@ static void open_door(struct oc_control *c)
 
 static bool there(const char *name, const char *file)
 {
-	char path[512];
+	char path[4096];
 	struct stat st;
 
 	snprintf(path, sizeof path, "%s/%s%s%s", run, name, file ? "/" : "", file ? file : "");
