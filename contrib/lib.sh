@@ -38,15 +38,24 @@ install_missing() {
 		[ -t 0 ] || as_root='sudo -n'
 	fi
 	say "installing${as_root:+ (with sudo)}:$missing"
+	# Programs are wanted, not services that start by themselves: the usual way to say so, unless somebody has said something.
+	policy=/usr/sbin/policy-rc.d
+	if [ -e "$policy" ]; then
+		policy=
+	else
+		printf '#!/bin/sh\nexit 101\n' | $as_root sh -c "cat >$policy && chmod 755 $policy" || die "cannot write $policy"
+	fi
 	log=$(mktemp "${TMPDIR:-/tmp}/oc-apt.XXXXXX") || exit 1
 	if ! {
 		# shellcheck disable=SC2086
 		$as_root apt-get -q update && $as_root env DEBIAN_FRONTEND=noninteractive \
 			apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 install $missing
 	} </dev/null >"$log" 2>&1; then
+		[ -z "$policy" ] || $as_root rm -f "$policy"
 		tail -n 30 "$log" >&2
 		die "could not install:$missing (the whole output is in $log)"
 	fi
+	[ -z "$policy" ] || $as_root rm -f "$policy"
 	rm -f "$log"
 }
 

@@ -459,9 +459,12 @@ print("up", flush=True); open("/workspace/go").read()' >"$A/first" &
 		[ -z "$left" ]
 		nothing_left
 		[ "$(outside "$who" "$A/oc-sandbox" net list | wc -l)" -le 1 ]
-		for place in /run/oc-sandbox "$A/state-$who/run"; do
-			if [ -d "$place" ]; then ls -A "$place"; [ -z "$(outside "$who" ls -A "$place")" ]; fi
-		done
+		# Where it had its directory, in this world.
+		place=$A/state-$who/run
+		if [ "$who" = root ]; then place=/run/oc-sandbox; fi
+		left=$(outside "$who" ls -A "$place")
+		echo "$left"
+		[ -z "$left" ]
 	done
 }
 
