@@ -248,11 +248,13 @@ static void first(const struct target *t, unsigned count)
 		int fd = dial(t, 0);
 		double connected = net_now_us();
 		if (fd < 0)
-			continue;
-		if (send(fd, t->head, t->head_len, MSG_NOSIGNAL) < 0 || recv(fd, block, 256, 0) <= 0)
+			break;
+		if (send(fd, t->head, t->head_len, MSG_NOSIGNAL) < 0 || recv(fd, block, 256, 0) <= 0) {
 			fprintf(stderr, "net work: no answer: %s\n", strerror(errno));
-		else
-			printf("%.1f %.1f ", connected - begin, net_now_us() - begin);
+			reset(fd);
+			break;
+		}
+		printf("%.1f %.1f ", connected - begin, net_now_us() - begin);
 		reset(fd);
 	}
 	putchar('\n');

@@ -32,39 +32,39 @@
 #include "tests/bench/net.h"
 
 #define NETS 8
+#define STUCK_MOST 3
 
 struct order {
 	const char *title, *what, *unit, *reach;
-	unsigned count;
 	double scale;
-	bool added; /* what is added counts, not a ratio */
-	unsigned fields, field;	/* figures of a sample in the answer, and which of them */
+	unsigned count, fields, field; /* fields: figures of a sample in the answer; field: which of them */
+	bool added;		       /* what is added counts, not a ratio */
 };
 
 /* Rows that share an order ask once; the row with field 0 comes first. */
 static const struct order orders[] = {
-	{ "throughput down, 1 connection", "down", "MB/s", "0.6 of direct, ahead of the others", 1, 1e-6, false, 1, 0 },
-	{ "throughput up, 1 connection", "up", "MB/s", "0.6 of direct, ahead of the others", 1, 1e-6, false, 1, 0 },
-	{ "throughput down, 100 connections", "down", "MB/s", "0.6 of direct, ahead of the others", 100, 1e-6, false, 1, 0 },
-	{ "throughput up, 100 connections", "up", "MB/s", "0.6 of direct, ahead of the others", 100, 1e-6, false, 1, 0 },
-	{ "connections with an answer, 16 at once", "rate", "1/s", NULL, 16, 1, false, 2, 0 },
-	{ "to connect, by address", "first", "us", "at most 300 added at the median", 40, 1, true, 2, 0 },
-	{ "to the first byte, by address", "first", "us", NULL, 40, 1, true, 2, 1 },
-	{ "to connect, by name, first bytes checked", "web", "us", "at most 300 added at the median", 40, 1, true, 2, 0 },
-	{ "to the first byte, by name, first bytes checked", "web", "us", NULL, 40, 1, true, 2, 1 },
+	{ "throughput down, 1 connection", "down", "MB/s", "0.6 of direct, ahead of the others", 1e-6, 1, 1, 0, false },
+	{ "throughput up, 1 connection", "up", "MB/s", "0.6 of direct, ahead of the others", 1e-6, 1, 1, 0, false },
+	{ "throughput down, 100 connections", "down", "MB/s", "0.6 of direct, ahead of the others", 1e-6, 100, 1, 0, false },
+	{ "throughput up, 100 connections", "up", "MB/s", "0.6 of direct, ahead of the others", 1e-6, 100, 1, 0, false },
+	{ "connections with an answer, 16 at once", "rate", "1/s", NULL, 1, 16, 2, 0, false },
+	{ "to connect, by address", "first", "us", "at most 300 added at the median", 1, 40, 2, 0, true },
+	{ "to the first byte, by address", "first", "us", NULL, 1, 40, 2, 1, true },
+	{ "to connect, by name, first bytes checked", "web", "us", "at most 300 added at the median", 1, 40, 2, 0, true },
+	{ "to the first byte, by name, first bytes checked", "web", "us", NULL, 1, 40, 2, 1, true },
 };
 #define ORDERS (sizeof(orders) / sizeof(orders[0]))
 
 struct network {
 	char *name, *program;
 	char **argv;
-	pid_t pid;
 	FILE *to, *from;
 	struct net_samples all[ORDERS], beside[ORDERS]; /* all figures; one for each round beside the first network's */
 	double round[ORDERS];			       /* median of this round */
 	double failed;
-	unsigned stuck; /* orders that came to no end */
 	long memory[2]; /* KiB, -1: not known */
+	pid_t pid;
+	unsigned stuck; /* orders that came to no end */
 };
 
 _Noreturn void net_die(const char *fmt, ...)
@@ -92,9 +92,10 @@ void net_sample(struct net_samples *s, double value)
 {
 	if (s->count == s->cap) {
 		s->cap = s->cap ? s->cap * 2 : 64;
-		s->at = realloc(s->at, s->cap * sizeof(*s->at));
-		if (!s->at)
+		double *more = realloc(s->at, s->cap * sizeof(*s->at));
+		if (!more)
 			net_die("out of memory");
+		s->at = more;
 	}
 	s->at[s->count++] = value;
 }
@@ -201,9 +202,16 @@ static void start(struct network *w)
 static void ask(struct network *w, size_t row, unsigned ms)
 {
 	char line[8192], *p = line, *next;
-	struct net_samples here[2] = { { 0 } };
+	static struct net_samples here[2];
 	const struct order *o = &orders[row];
 
+	here[0].count = here[1].count = 0;
+	w->round[row] = 0;
+	if (o->added)
+		w->round[row + 1] = 0;
+	/* It has come to a halt, and each further order would wait for it. */
+	if (w->stuck >= STUCK_MOST)
+		return;
 	if (fprintf(w->to, "%s %u %u\n", o->what, o->count, ms) < 0 || fflush(w->to) != 0 || !fgets(line, sizeof(line), w->from))
 		net_die("%s: ended", w->name);
 	for (unsigned field = 0;; p = next, field = (field + 1) % o->fields) {
@@ -217,16 +225,11 @@ static void ask(struct network *w, size_t row, unsigned ms)
 		net_sample(&here[field], value * o->scale);
 		net_sample(&w->all[row + field], value * o->scale);
 	}
-	if (!here[0].count) {
-		net_sample(&here[0], 0);
-		net_sample(&here[1], 0);
+	if (!here[0].count)
 		w->stuck++;
-	}
 	w->round[row] = net_quantile(&here[0], 0.5);
 	if (o->added)
 		w->round[row + 1] = net_quantile(&here[1], 0.5);
-	free(here[0].at);
-	free(here[1].at);
 }
 
 static void measure(struct network *w, size_t count, unsigned rounds, unsigned ms)
@@ -236,9 +239,11 @@ static void measure(struct network *w, size_t count, unsigned rounds, unsigned m
 			if (orders[o].field == 0)
 				for (size_t k = 0; k < count; k++)
 					ask(&w[(k + r) % count], o, ms);
-			for (size_t k = 0; k < count; k++)
-				net_sample(&w[k].beside[o], orders[o].added ? w[k].round[o] - w[0].round[o] :
-									      w[k].round[o] / w[0].round[o]);
+			for (size_t k = 0; k < count; k++) {
+				double here = w[k].round[o], first = w[0].round[o];
+				if (here > 0 && first > 0)
+					net_sample(&w[k].beside[o], orders[o].added ? here - first : here / first);
+			}
 		}
 }
 
@@ -261,15 +266,15 @@ static void report(struct network *w, size_t count)
 			printf("%s: %.0f connections failed\n", w[k].name, w[k].failed);
 	for (size_t k = 0; k < count; k++)
 		if (w[k].stuck)
-			printf("%s: %u orders did not come to an end and are left out (0: all of them)\n", w[k].name,
-			       w[k].stuck);
+			printf("%s: %u orders did not come to an end and are left out%s\n", w[k].name, w[k].stuck,
+			       w[k].stuck >= STUCK_MOST ? ", and all that came after" : "");
 	printf("\nprivate memory of what carries the bytes, KiB; reach: at most 1536 idle\n");
 	printf("%-30s %10s %10s\n", "", "idle", "after load");
 	for (size_t k = 0; k < count; k++)
 		if (w[k].program && w[k].memory[0] >= 0)
 			printf("%-30s %10ld %10ld\n", w[k].name, w[k].memory[0], w[k].memory[1]);
 		else if (w[k].program)
-			printf("%-30s %10s %10s\n", w[k].name, "not shown", "to this user");
+			printf("%-30s %10s %10s\n", w[k].name, "not", "shown");
 }
 
 static void read_memory(struct network *w, size_t count, int when)
