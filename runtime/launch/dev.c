@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "runtime/launch/child.h"
@@ -232,36 +233,29 @@ static int make_empty(struct oc_child *c, struct oc_err *err)
 
 /*
  * Cover what is there: a directory with an empty one, a file with /dev/null.  The paths are the kernel's own and have no links in
- * them.  A cover that found nothing to cover is used for the next.
+ * them.  They are asked for first: a detached mount that is closed unused costs the wait for a grace period of RCU.
  */
 static int cover(struct oc_child *c, int fs_fd, const char *fs_name, const struct mask *m, size_t count,
 		 struct oc_err *err)
 {
-	int tree[2] = {-1, -1};
-	int rc = 0;
-
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		int kind = m[i].is_dir, r = -1;
+	for (size_t i = 0; i < count; i++) {
+		if (faccessat(fs_fd, m[i].path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+			continue;
+		bool is_dir = m[i].is_dir;
+		int tree = -1;
 		/* Not what the table says (ENOTDIR): then it is the other. */
-		for (int tries = 0; tries < 2; tries++, kind = !kind) {
-			if (tree[kind] < 0)
-				tree[kind] = kind ? make_empty(c, err) : oc_dev_clone_null(c, err);
-			if (tree[kind] < 0)
+		for (int tries = 0; tries < 2; tries++, is_dir = !is_dir) {
+			/* Not closed: in use, or in the way for no longer than the rest. */
+			tree = is_dir ? make_empty(c, err) : oc_dev_clone_null(c, err);
+			if (tree < 0)
+				return oc_err_context(err, "mask of /%s/%s", fs_name, m[i].path);
+			if (oc_sys_move_mount(tree, "", fs_fd, m[i].path, MOVE_MOUNT_F_EMPTY_PATH) == 0)
 				break;
-			r = oc_sys_move_mount(tree[kind], "", fs_fd, m[i].path, MOVE_MOUNT_F_EMPTY_PATH);
-			if (r == 0 || errno != ENOTDIR)
-				break;
+			if (errno != ENOTDIR || tries == 1)
+				return oc_fail(err, errno, "cannot mask /%s/%s", fs_name, m[i].path);
 		}
-		if (tree[kind] < 0)
-			rc = oc_err_context(err, "mask of /%s/%s", fs_name, m[i].path);
-		else if (r == 0)
-			tree[kind] = -1; /* in use, and closed with everything else */
-		else if (errno != ENOENT)
-			rc = oc_fail(err, errno, "cannot mask /%s/%s", fs_name, m[i].path);
 	}
-	oc_closep(&tree[0]);
-	oc_closep(&tree[1]);
-	return rc;
+	return 0;
 }
 
 int oc_step_masks(struct oc_child *c, struct oc_err *err)
