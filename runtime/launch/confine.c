@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -145,11 +146,16 @@ int oc_step_nested_proof(struct oc_child *c, struct oc_err *err)
 	(void)c;
 	/*
 	 * EINVAL: we are not a single thread.  The one beside us has ended, but the kernel takes it off its list a moment after it
-	 * has said so.
+	 * has said so; and that moment may be long on a processor with much to do.
 	 */
+	const struct timespec moment = {.tv_nsec = 100000};
 	int r, tries = 0;
-	while ((r = unshare(CLONE_NEWUSER)) < 0 && errno == EINVAL && tries++ < 10000)
-		sched_yield();
+	while ((r = unshare(CLONE_NEWUSER)) < 0 && errno == EINVAL && tries++ < 100000) {
+		if (tries < 20)
+			sched_yield();
+		else
+			nanosleep(&moment, NULL);
+	}
 	if (r == 0)
 		return oc_fail(err, 0, "a nested user namespace could still be made");
 	if (errno != ENOSPC && errno != EPERM)

@@ -277,7 +277,6 @@ static int connect_net(struct run *r, struct oc_err *err)
 		return -1;
 	if (oc_egress_send(&r->egress, fds, err) < 0)
 		return -1;
-	oc_egress_open(&r->egress);
 	if (oc_egress_ready(&r->egress, err) < 0)
 		return -1;
 	if (oc_msg_send(r->sock, &go, -1) < 0 && !gone(errno))
@@ -301,6 +300,8 @@ static int wait_ready(struct run *r, struct oc_err *err)
 	r->ready = true;
 	oc_relay_start(&r->relay, fds[0]);
 	oc_pipes_start(&r->pipes);
+	/* For other commands, so not before this one runs. */
+	oc_egress_open(&r->egress);
 	return 0;
 }
 
