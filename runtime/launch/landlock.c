@@ -51,16 +51,17 @@ static int add_rule(int ruleset, int fd, const char *path, uint64_t rights, uint
 static int add_row(struct oc_child *c, size_t i, int ruleset, uint64_t rights, uint64_t handled, struct oc_err *err)
 {
 	const struct oc_mount *m = &c->plan->mounts[i];
-	oc_auto_close own = -1;
+	oc_auto_close now = -1;
 	int fd = c->mounts[i].at_fd;
 	bool is_dir = m->kind == OC_MOUNT_TMPFS || m->is_dir;
 
 	if (fd < 0) {
 		struct stat st;
-		fd = own = oc_openat2(AT_FDCWD, m->target, O_PATH | O_NOFOLLOW, 0,
-				      RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-		if (fd < 0 || fstat(fd, &st) < 0)
+		now = oc_openat2(AT_FDCWD, m->target, O_PATH | O_NOFOLLOW, 0,
+				 RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+		if (now < 0 || fstat(now, &st) < 0)
 			return oc_fail(err, errno, "cannot open %s for a rule", m->target);
+		fd = now;
 		is_dir = S_ISDIR(st.st_mode);
 	}
 	return add_rule(ruleset, fd, m->target, is_dir ? rights : rights & FILE_RIGHTS, handled, err);

@@ -165,7 +165,7 @@ holders='
 	holds() { for s in $sockets; do find "/proc/$1/fd" -lname "$(echo $s | sed "s/[][]/\\\\&/g")"; done; }'
 
 @test "only the broker holds the sockets that were opened inside" {
-	if [ "$(id -u)" != 0 ]; then skip "kernel: only root sees the descriptors of pid 1 and of the broker"; fi
+	if [ "$(id -u)" != 0 ]; then skip "not root: only root sees the descriptors of pid 1 and of the broker"; fi
 	world "$holders"'
 		[ "$(holds $broker | wc -l)" = 4 ]
 		for p in $pid $init $sleep $(below $pid); do
