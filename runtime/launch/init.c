@@ -25,6 +25,12 @@ static _Noreturn void report(const struct oc_child *c, int status)
 
 	getrusage(RUSAGE_CHILDREN, &m.usage);
 	oc_msg_send(c->status_fd, &m, -1);
+	/* Where the monitor samples, it counts once more what the payload has left: only then does the rest go.  Its end will do, too. */
+	if (c->nproc_limit > 0 || c->data_limit > 0) {
+		int fd;
+		while (oc_msg_recv(c->status_fd, &m, &fd) > 0 && m.type != OC_MSG_GO)
+			;
+	}
 	_exit(0);
 }
 

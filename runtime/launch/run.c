@@ -329,6 +329,31 @@ static void on_signals(struct run *r)
 	}
 }
 
+/* gone_tasks: how many were there that have ended. */
+static void sample(struct run *r, unsigned gone_tasks)
+{
+	struct oc_sample s;
+
+	oc_sampler_take(r->init, &s);
+	if (s.memory_bytes > r->sampled_memory)
+		r->sampled_memory = s.memory_bytes;
+	if (s.tasks + gone_tasks > r->sampled_pids)
+		r->sampled_pids = s.tasks + gone_tasks;
+	if ((r->missing & OC_CG_BIT(OC_CG_MEMORY)) && s.memory_bytes > r->plan->memory_bytes && !r->over_memory) {
+		r->over_memory = true;
+		kill_all(r);
+	}
+}
+
+/* pid 1 waits for it: what the payload has left is still there to be counted, all but itself. */
+static void last_sample(struct run *r)
+{
+	struct oc_msg go = {.type = OC_MSG_GO};
+
+	sample(r, 1);
+	oc_msg_send(r->sock, &go, -1);
+}
+
 static void on_message(struct run *r)
 {
 	struct oc_msg m;
@@ -353,6 +378,8 @@ static void on_message(struct run *r)
 		if ((r->missing & OC_CG_BIT(OC_CG_MEMORY)) &&
 		    (uint64_t)m.usage.ru_maxrss * 1024 > r->sampled_memory)
 			r->sampled_memory = (uint64_t)m.usage.ru_maxrss * 1024;
+		if (r->missing & SAMPLED)
+			last_sample(r);
 	}
 }
 
@@ -369,19 +396,8 @@ static void on_time(struct run *r, uint64_t now)
 		r->kill_us = 0;
 		kill_all(r);
 	}
-	if (r->missing & SAMPLED) {
-		struct oc_sample s;
-		oc_sampler_take(r->init, &s);
-		if (s.memory_bytes > r->sampled_memory)
-			r->sampled_memory = s.memory_bytes;
-		if (s.tasks > r->sampled_pids)
-			r->sampled_pids = s.tasks;
-		if ((r->missing & OC_CG_BIT(OC_CG_MEMORY)) && s.memory_bytes > r->plan->memory_bytes &&
-		    !r->over_memory) {
-			r->over_memory = true;
-			kill_all(r);
-		}
-	}
+	if (r->missing & SAMPLED)
+		sample(r, 0);
 }
 
 static int poll_timeout(const struct run *r, uint64_t now)

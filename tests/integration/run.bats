@@ -274,3 +274,11 @@ except OSError:
 	[ ! -e "$W/img/proc" ]
 	[ ! -e "$W/img/workspace" ]
 }
+
+@test "a limit of processes that ends a command within a moment is named, with a cgroup or without" {
+	run "$OC_SANDBOX" run --no-config --pids 16 --result "$OC_TEST_TMP/result" -- sh -c '
+		for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 20 & done; exit 3'
+	[ "$status" -ne 0 ]
+	[ "$(jq -r .cause "$OC_TEST_TMP/result")" = pids ]
+	[ "$(jq -r .usage.pidsPeak "$OC_TEST_TMP/result")" -ge 15 ]
+}
