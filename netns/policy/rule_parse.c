@@ -206,6 +206,8 @@ static int bad_name(const struct parser *p, const char *s, size_t len, int error
 		return oc_err_hint(p->err, "an IPv4 address is four decimal numbers of 0 to 255");
 	if (memchr(s, '/', len) || memchr(s, '@', len))
 		return oc_err_hint(p->err, "give the host alone, without scheme, user and path");
+	if (memchr(s, ',', len))
+		return oc_err_hint(p->err, "commas separate ports; every name is a rule of its own");
 	return -1;
 }
 

@@ -464,6 +464,18 @@ static void put_limit(struct batch *b)
 	rule_end(b, &r);
 }
 
+/* Test build only: what is left out. */
+static bool left_out(const char *what)
+{
+#ifdef OC_TEST_WEAKEN
+	const char *drop = getenv("OC_TEST_DROP");
+	return drop && strcmp(drop, what) == 0;
+#else
+	(void)what;
+	return false;
+#endif
+}
+
 /*
  * Answers come first: an accepted connection is one, whatever source address the program chose.  A
  * "new" packet that no rule wants gets a refusal: `reject` in the output hook both answers with an
@@ -471,13 +483,8 @@ static void put_limit(struct batch *b)
  */
 static void put_filter(struct batch *b, const struct in_addr *own)
 {
-#ifdef OC_TEST_WEAKEN
-	/* Nothing is refused; nothing gets out either, for there is no way out. */
-	const char *drop = getenv("OC_TEST_DROP");
-	const uint32_t policy = drop && strcmp(drop, "egress-filter") == 0 ? NF_ACCEPT : NF_DROP;
-#else
-	const uint32_t policy = NF_DROP;
-#endif
+	/* In the test build that leaves it out nothing is refused; nothing gets out either, for there is no way out. */
+	const uint32_t policy = left_out("egress-filter") ? NF_ACCEPT : NF_DROP;
 	struct rule r;
 
 	put_chain(b, "filter", "filter", PRIORITY_FILTER, policy);
@@ -505,8 +512,10 @@ static uint32_t put_rules(struct batch *b, const struct in_addr *own)
 	attr_string(b, NFTA_TABLE_NAME, OC_TABLE);
 	end(b);
 
-	put_untracked(b, own);
-	put_limit(b);
+	if (!left_out("egress-tracking")) {
+		put_untracked(b, own);
+		put_limit(b);
+	}
 	put_chain(b, "nat", "nat", PRIORITY_DNAT, NF_ACCEPT);
 	/* Names are asked of us, whatever resolver the program has in mind; also one on its own
 	 * loopback address. */

@@ -77,19 +77,23 @@ static const struct option *find(const char *name, size_t len, char letter)
 	return NULL;
 }
 
-/* The option that shares the longest beginning with a name that there is not. */
+/* The option that shares the most at its beginning and end with a name that there is not: three letters first, or all but one or two. */
 static const char *near(const char *name, size_t len)
 {
 	const char *best = NULL;
-	size_t most = 2;
+	size_t most = 0, slip = len > 5 ? 2 : 1;
 
 	for (size_t i = 0; i < OPTIONS; i++) {
-		size_t n = 0;
-		while (n < len && options[i].name[n] == name[n])
-			n++;
-		if (n > most) {
-			most = n;
-			best = options[i].name;
+		const char *o = options[i].name;
+		size_t has = strlen(o), least = has < len ? has : len, first = 0, last = 0;
+		while (first < least && o[first] == name[first])
+			first++;
+		while (first + last < least && o[has - 1 - last] == name[len - 1 - last])
+			last++;
+		bool close = len > 3 && first + last + slip >= (has > len ? has : len);
+		if ((first > 2 || close) && first + last > most) {
+			most = first + last;
+			best = o;
 		}
 	}
 	return best;

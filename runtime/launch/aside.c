@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -45,6 +46,10 @@ static void net(struct oc_child *c)
 
 static void unmount_old_root(struct oc_child *c)
 {
+#ifdef OC_TEST_WEAKEN
+	if (c->drop && strcmp(c->drop, "old-root") == 0)
+		return;
+#endif
 	/* A path is resolved to what is mounted last on it: the host's root, see oc_step_pivot. */
 	if (umount2("/", MNT_DETACH) < 0)
 		oc_fail(&c->aside.umount_err, errno, "cannot detach the old root");

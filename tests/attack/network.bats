@@ -559,6 +559,31 @@ print("up", flush=True); open("/workspace/go").read()' >"$A/first" &
 	wait "$job"
 }
 
+# tracked PROGRAM [DROP]: entries of connection tracking that one sandbox has after 60,000 datagrams, as the host sees it.
+tracked() {
+	local job pid
+	rm -f "$A/ws-user"/flag*
+	outside user env OC_TEST_DROP="${2-}" "$A/$1" run --no-config --workspace "$A/ws-user" --bind "$SHARE:$SHARE" --allow web.example -- \
+		bash -c "$SHARE"'/payload tracking 60000; touch flag
+		for i in $(seq 100); do [ ! -e flag.end ] || exit 0; sleep 0.1; done; : tracked' >/dev/null 2>&1 3>&- &
+	job=$!
+	for _ in {1..200}; do [ -e "$A/ws-user/flag" ] && break; sleep 0.05; done
+	pid=$(pgrep -f '^bash -c .*tracking 60000.*: tracked$' | head -n 1)
+	nsenter -t "$pid" -n cat /proc/sys/net/netfilter/nf_conntrack_count
+	touch "$A/ws-user/flag.end"
+	wait "$job"
+}
+
+@test "R1: connections of a sandbox that the kernel remembers are bounded; without the bound all are there" {
+	[ "$(id -u)" = 0 ] || skip "not root: only root looks into another network namespace"
+	local bounded all
+	bounded=$(tracked oc-sandbox)
+	all=$(tracked oc-sandbox-weak egress-tracking)
+	echo "$bounded of $all"
+	[ "$bounded" -lt 8000 ]
+	[ "$all" -gt 50000 ]
+}
+
 @test "C11: what the sandbox writes into records does not get out of its line, and drops are counted" {
 	for who in $(identities); do
 		network "$who" --allow web.example --allow tcp:web.example:7 -- questions 1

@@ -25,6 +25,9 @@ refused() {
 	refused "empty" -- ''
 	refused "--memroy" --memroy 1g -- true
 	[[ "$output" == *"--memory"* ]]
+	refused "did you mean --allow?" --alow a.example -- true
+	refused "did you mean --timeout?" --tiemout 5 -- true
+	refused "every name is a rule of its own" --allow a.example,b.example -- true
 	refused "needs" --memory
 	refused "takes no value" --sysfs=1 -- true
 	refused "twice" --memory 1g --memory 2g -- true

@@ -199,6 +199,16 @@ differs_net() {
 @test "without the refusals of the capture it shows" { differs_net egress-filter net.datagram; }
 @test "with a copy of a socket in the monitor it shows" { differs_net egress-sockets net.sockets; }
 
+# Made beside the other steps (runtime/launch/aside.h): the host's root must be gone all the same.
+@test "with the host's root still mounted it shows" {
+	run env OC_TEST_DROP=old-root "$weak" verify --no-config
+	[ "$status" -eq 1 ]
+	[ "$(grep -E '^(differs|untried)' <<<"$output" | awk '{ print $2 }')" = mount.table ] || {
+		grep -v '^ok' <<<"$output"
+		false
+	}
+}
+
 @test "without layer user it shows" { dropped user may-stop; }
 @test "without layer mount it shows" { dropped mount may-stop; }
 @test "without layer pid it shows" { dropped pid may-stop; }
