@@ -12,7 +12,7 @@
 #include "runtime/plan/guard.h"
 #include "runtime/plan/plan.h"
 
-enum oc_cause { OC_CAUSE_EXIT, OC_CAUSE_SIGNAL, OC_CAUSE_TIMEOUT, OC_CAUSE_OOM, OC_CAUSE_PIDS, OC_CAUSE_SETUP };
+enum oc_cause { OC_CAUSE_EXIT, OC_CAUSE_SIGNAL, OC_CAUSE_TIMEOUT, OC_CAUSE_OOM, OC_CAUSE_PIDS, OC_CAUSE_DISK, OC_CAUSE_SETUP };
 const char *oc_cause_name(enum oc_cause c);
 
 enum oc_layer_state {
@@ -52,6 +52,7 @@ struct oc_result {
 	int signal;    /* that ended it, 0 if none */
 	uint64_t wall_us, user_us, system_us;
 	uint64_t memory_peak_bytes, pids_peak; /* 0: unknown */
+	uint64_t disk_peak_bytes;	       /* of plan->disk_bytes; 0: unknown */
 	enum oc_layer_state layer[OC_LAYER_COUNT];
 	char layer_detail[OC_LAYER_COUNT][96]; /* "ABI 7", "cgroup v1: memory, pids, cpu", "sampling monitor", ... */
 	struct oc_egress_report egress;
@@ -69,6 +70,7 @@ struct oc_launch_options {
 	bool exits_next;
 	bool die_with_caller;	/* the parent process of the caller is watched; when it ends, so does the sandbox */
 	bool forward_signals;	/* TERM INT HUP QUIT USR1 USR2 of the caller go to the payload */
+	bool keep;		/* no command: pid 1 waits for runners (call.h); plan->argv is not used */
 	/*
 	 * Called in place of the caller's own clean-up if it was killed, when everything inside is dead: by another process on
 	 * the caller's memory, so only system calls, no heap.  NULL: nothing.

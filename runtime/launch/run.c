@@ -61,7 +61,7 @@ struct run {
 
 const char *oc_cause_name(enum oc_cause c)
 {
-	static const char *const name[] = {"exit", "signal", "timeout", "oom", "pids", "setup"};
+	static const char *const name[] = {"exit", "signal", "timeout", "oom", "pids", "disk", "setup"};
 
 	return name[c];
 }

@@ -62,7 +62,7 @@ struct oc_mount {
 	oc_origin origin;
 };
 
-enum oc_access { OC_ACCESS_NONE, OC_ACCESS_RO, OC_ACCESS_RW };
+enum oc_access { OC_ACCESS_NONE, OC_ACCESS_RO, OC_ACCESS_RW, OC_ACCESS_OVERLAY };
 enum oc_tty_mode { OC_TTY_AUTO, OC_TTY_YES, OC_TTY_NO };
 enum oc_rootfs { OC_ROOTFS_HOST, OC_ROOTFS_DIR };
 
@@ -116,7 +116,7 @@ struct oc_plan_egress {
 enum oc_value { /* index of plan.origin[]: scalars whose source is reported */
 	OC_V_PROFILE, OC_V_AGENT, OC_V_SESSION, OC_V_SCOPE, OC_V_ROOTFS, OC_V_WORKSPACE, OC_V_ACCESS, OC_V_WORKDIR, OC_V_USER,
 	OC_V_HOSTNAME, OC_V_MEMORY, OC_V_SWAP, OC_V_PIDS, OC_V_CPUS, OC_V_TIMEOUT, OC_V_TTY, OC_V_SECCOMP, OC_V_EGRESS,
-	OC_V_READ_ONLY_ROOT, OC_V_COUNT
+	OC_V_READ_ONLY_ROOT, OC_V_DISK, OC_V_IDLE, OC_V_MAX_AGE, OC_V_COUNT
 };
 
 struct oc_plan {
@@ -128,6 +128,11 @@ struct oc_plan {
 	const char *scope_key;	 /* NULL without agent */
 	const char *slug;	 /* directory name of the scope; "oneshot" without agent */
 	const char *state_dir;	 /* absolute; may not exist yet; NULL if there is no home and none is needed */
+	/*
+	 * Access overlay: directory of ours beside the scratch directories, that holds the payload's changes of the workspace (upper/, work/; runtime/session/overlay.h);
+	 * made by launch; else NULL.
+	 */
+	const char *overlay_dir;
 	const char *scratch_dir; /* host directory behind /workspace when access is none or ro and an agent was named; made by launch; else NULL */
 
 	enum oc_rootfs rootfs;
@@ -158,6 +163,8 @@ struct oc_plan {
 	struct oc_ulimit *ulimits;
 	size_t ulimit_count;
 	uint64_t tmpfs_bytes;
+	uint64_t disk_bytes; /* ceiling of what a scratch or overlay workspace holds; 0: none but the file system's */
+	uint64_t idle_ms, max_age_ms; /* of a sandbox that is kept: it ends by itself; 0: never */
 
 	struct oc_plan_egress egress;
 
@@ -181,6 +188,7 @@ struct oc_plan_options {
 	const char *agent, *session, *scope;
 	const char *rootfs, *workspace, *access, *workdir, *user, *hostname;
 	const char *memory, *swap, *pids, *cpus, *timeout;
+	const char *disk, *idle, *max_age;
 	const char *seccomp;
 	const char *const *binds; size_t bind_count;	  /* SRC[:DST][:ro|rw] */
 	const char *const *tmpfs; size_t tmpfs_count;	  /* DST[:size=N,mode=N] */
@@ -207,6 +215,11 @@ void oc_plan_close(struct oc_plan *plan);
 
 /* Canonical JSON (keys in fixed order, no descriptors, no origins) -> SHA-256 as 64 hex digits + NUL. */
 void oc_plan_hash(const struct oc_plan *plan, char out[65]);
+/*
+ * The same of what belongs to a sandbox and not to one command in it: without argv, environment, working directory, time limit and terminal.
+ * Who joins a live sandbox wants it to be equal.
+ */
+void oc_plan_sandbox_hash(const struct oc_plan *plan, char out[65]);
 /* The whole plan with the origin of each value, as JSON or as text for people. */
 void oc_plan_json(const struct oc_plan *plan, struct oc_json_writer *w);
 void oc_plan_text(const struct oc_plan *plan, struct oc_buf *out);
