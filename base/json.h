@@ -31,6 +31,7 @@ struct oc_json {
 	struct oc_json *child;	 /* first member or element */
 	unsigned count;		 /* number of members or elements */
 	const char *string;	 /* OC_JSON_STRING: NUL-terminated UTF-8; OC_JSON_NUMBER: its text */
+	size_t length;		 /* OC_JSON_STRING of oc_json_parse_message, which may have NULs in it */
 	double number;
 	bool boolean;
 	/* OC_JSON_STRING that oc_conf_load left with a ${NAME} in it (keep_unset): the first such NAME. */
@@ -44,6 +45,13 @@ struct oc_json {
 /* Parse text[0..len).  The tree lives in the arena.  The error carries "file:line:column". */
 int oc_json_parse(struct oc_arena *a, const char *text, size_t len, const char *file, struct oc_json **out,
 		  struct oc_err *err);
+
+/*
+ * One message of a protocol, of at most max bytes: RFC 8259, nothing of JSON5.  A string may have NULs in it: whoever
+ * uses it as a C string compares strlen with length first.  Half a surrogate pair becomes U+FFFD.
+ */
+int oc_json_parse_message(struct oc_arena *a, const char *text, size_t len, const char *name, size_t max,
+			  struct oc_json **out, struct oc_err *err);
 
 /* Member of an object, NULL if v is NULL, not an object, or has no such key. */
 struct oc_json *oc_json_get(const struct oc_json *v, const char *key);
@@ -76,6 +84,8 @@ void oc_jw_array_end(struct oc_json_writer *w);
 void oc_jw_key(struct oc_json_writer *w, const char *key);
 /* Bytes that are not UTF-8 are written as U+FFFD.  NULL is written as null. */
 void oc_jw_string(struct oc_json_writer *w, const char *s);
+/* The same of len bytes, NULs included. */
+void oc_jw_bytes(struct oc_json_writer *w, const char *s, size_t len);
 void oc_jw_int(struct oc_json_writer *w, int64_t n);
 void oc_jw_uint(struct oc_json_writer *w, uint64_t n);
 void oc_jw_bool(struct oc_json_writer *w, bool b);

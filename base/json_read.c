@@ -5,6 +5,9 @@
  * Reads hostile text: the whole text is checked for UTF-8 and NUL first, depth and number of
  * values are bounded, and nothing is guessed.  Stricter than JSON5 on purpose: duplicate keys,
  * lone surrogates and NUL are errors, and an unquoted key is ASCII (\u escapes included).
+ *
+ * The same reader takes the messages of a protocol (oc_json_parse_message): RFC 8259 and no more.  There, a
+ * peer waits for an answer, so what is JSON is read: NUL and half a surrogate pair in a string, too.
  */
 #define _GNU_SOURCE 1 /* mempcpy(3) */
 #include "base/json.h"
@@ -20,6 +23,7 @@ struct reader {
 	const char *p, *end;
 	const char *line_start;
 	unsigned line, depth, nodes;
+	bool message; /* RFC 8259 only */
 	const char *file;
 	struct oc_err *err;
 };
@@ -117,6 +121,8 @@ static int skip_space(struct reader *r)
 		uint32_t cp = 0;
 		size_t n;
 
+		if (r->message && c != ' ' && c != '\t' && c != '\n' && c != '\r')
+			break;
 		if (c == ' ' || c == '\t' || c == '\v' || c == '\f') {
 			r->p++;
 		} else if (c == '/' && r->end - r->p > 1 && (r->p[1] == '/' || r->p[1] == '*')) {
@@ -166,11 +172,12 @@ static int parse_unicode_escape(struct reader *r, uint32_t *out)
 
 	if (parse_hex(r, 4, out) < 0)
 		return -1;
-	if (*out == 0)
+	if (*out == 0 && !r->message)
 		return fail(r, "a NUL character is not allowed");
 	if (*out < 0xD800 || *out > 0xDFFF)
 		return 0;
 	if (*out <= 0xDBFF && looking_at(r, "\\u")) {
+		const char *second = r->p;
 		r->p += 2;
 		if (parse_hex(r, 4, &low) < 0)
 			return -1;
@@ -178,8 +185,36 @@ static int parse_unicode_escape(struct reader *r, uint32_t *out)
 			*out = 0x10000 + ((*out - 0xD800) << 10) + (low - 0xDC00);
 			return 0;
 		}
+		/* The second may be a character of its own. */
+		if (r->message)
+			r->p = second;
+	}
+	if (r->message) {
+		*out = 0xFFFD;
+		return 0;
 	}
 	return fail(r, "half of a surrogate pair is not a character");
+}
+
+/* RFC 8259 section 7: these and no others. */
+static int parse_message_escape(struct reader *r, char **o)
+{
+	static const char from[] = "bfnrt\"\\/", to[] = "\b\f\n\r\t\"\\/";
+	uint32_t cp = 0;
+	const char *hit = r->p < r->end && *r->p ? strchr(from, *r->p) : NULL;
+
+	if (hit) {
+		*(*o)++ = to[hit - from];
+		r->p++;
+		return 0;
+	}
+	if (!at(r, 'u'))
+		return unexpected(r, "an escape");
+	r->p++;
+	if (parse_unicode_escape(r, &cp) < 0)
+		return -1;
+	*o += oc_utf8_encode(cp, *o);
+	return 0;
 }
 
 /* What follows a backslash in a string, appended to o. */
@@ -190,6 +225,8 @@ static int parse_escape(struct reader *r, char **o)
 	const char *hit;
 	size_t n;
 
+	if (r->message)
+		return parse_message_escape(r, o);
 	if (r->p == r->end)
 		return unexpected(r, "an escape");
 	if ((n = terminator(r)) > 0) {
@@ -222,7 +259,7 @@ static int parse_escape(struct reader *r, char **o)
 	return 0;
 }
 
-static int parse_string(struct reader *r, const char **out)
+static int parse_string(struct reader *r, const char **out, size_t *length)
 {
 	struct reader start = *r;
 	char quote = *r->p++;
@@ -238,6 +275,8 @@ static int parse_string(struct reader *r, const char **out)
 		return fail(&start, "this string has no end");
 	char *s = oc_arena_alloc(r->arena, (size_t)(e - r->p) + 1), *o = s;
 	while (*r->p != quote) {
+		if (r->message && (unsigned char)*r->p < 0x20)
+			return unexpected(r, "its escape");
 		if (*r->p == '\n' || *r->p == '\r')
 			return fail(r, "a string cannot go over the end of the line (write \\n, or "
 				       "end the line with \\)");
@@ -252,6 +291,7 @@ static int parse_string(struct reader *r, const char **out)
 	r->p++;
 	*o = 0;
 	*out = s;
+	*length = (size_t)(o - s);
 	return 0;
 }
 
@@ -263,8 +303,16 @@ static bool is_key_char(uint32_t c, bool first)
 
 static int parse_key(struct reader *r, const char **out)
 {
-	if (at(r, '"') || at(r, '\''))
-		return parse_string(r, out);
+	size_t length = 0;
+
+	if (at(r, '"') || (at(r, '\'') && !r->message)) {
+		struct reader start = *r;
+		if (parse_string(r, out, &length) < 0)
+			return -1;
+		return strlen(*out) == length ? 0 : fail(&start, "a NUL character is not allowed");
+	}
+	if (r->message)
+		return unexpected(r, "a key");
 
 	size_t max = 0;
 	while ((size_t)(r->end - r->p) > max &&
@@ -350,7 +398,15 @@ static int parse_number(struct reader *r, struct oc_json *v)
 	if (*p == '+' || *p == '-')
 		p++;
 	rest.p = p;
-	if (looking_at(&rest, "Infinity")) {
+	if (r->message) {
+		size_t n = decimal(p, r->end);
+		/* JSON5 takes ".5", "5." and "+5", too. */
+		const char *dot = n ? memchr(p, '.', n) : NULL;
+		if (n == 0 || *s == '+' || dot == p || (dot && digits(dot + 1, p + n) == 0))
+			return fail(r, "malformed number");
+		d = strtod(oc_arena_strndup(r->arena, p, n), NULL);
+		p += n;
+	} else if (looking_at(&rest, "Infinity")) {
 		p += 8;
 		d = HUGE_VAL;
 	} else if (looking_at(&rest, "NaN")) {
@@ -399,7 +455,7 @@ static int parse_array(struct reader *r, struct oc_json *v)
 	for (;;) {
 		if (skip_space(r) < 0)
 			return -1;
-		if (at(r, ']'))
+		if (at(r, ']') && !(r->message && v->count))
 			break;
 		if (parse_value(r, v, NULL, tail) < 0)
 			return -1;
@@ -407,10 +463,11 @@ static int parse_array(struct reader *r, struct oc_json *v)
 		tail = &(*tail)->next;
 		if (skip_space(r) < 0)
 			return -1;
-		if (at(r, ','))
-			r->p++;
-		else if (!at(r, ']'))
+		if (at(r, ']'))
+			break;
+		if (!at(r, ','))
 			return unexpected(r, "',' or ']'");
+		r->p++;
 	}
 	r->p++;
 	return 0;
@@ -461,7 +518,7 @@ static int parse_object(struct reader *r, struct oc_json *v)
 	for (;;) {
 		if (skip_space(r) < 0)
 			return -1;
-		if (at(r, '}'))
+		if (at(r, '}') && !(r->message && v->count))
 			break;
 		if (parse_key(r, &key) < 0 || skip_space(r) < 0)
 			return -1;
@@ -474,10 +531,11 @@ static int parse_object(struct reader *r, struct oc_json *v)
 		tail = &(*tail)->next;
 		if (skip_space(r) < 0)
 			return -1;
-		if (at(r, ','))
-			r->p++;
-		else if (!at(r, '}'))
+		if (at(r, '}'))
+			break;
+		if (!at(r, ','))
 			return unexpected(r, "',' or '}'");
+		r->p++;
 	}
 	r->p++;
 	return check_duplicates(r, v);
@@ -513,9 +571,9 @@ static int parse_value(struct reader *r, struct oc_json *parent, const char *key
 	char c = *r->p;
 	if (c == '{' || c == '[')
 		return parse_container(r, v);
-	if (c == '"' || c == '\'') {
+	if (c == '"' || (c == '\'' && !r->message)) {
 		v->type = OC_JSON_STRING;
-		return parse_string(r, &v->string);
+		return parse_string(r, &v->string, &v->length);
 	}
 	if (c == '+' || c == '-' || c == '.' || (c >= '0' && c <= '9') || c == 'I' || c == 'N')
 		return parse_number(r, v);
@@ -552,28 +610,40 @@ static int check_text(struct reader *r)
 	return 0;
 }
 
+static int parse(struct reader *r, const char *text, size_t len, size_t max, struct oc_json **out)
+{
+	struct oc_json *root = NULL;
+
+	*out = NULL;
+	r->p = r->line_start = text;
+	r->end = text + len;
+	r->line = 1;
+	if (len > max)
+		return oc_fail(r->err, 0, "%s: larger than %zu bytes", r->file, max);
+	if (check_text(r) < 0 || skip_space(r) < 0 || parse_value(r, NULL, NULL, &root) < 0 ||
+	    skip_space(r) < 0)
+		return -1;
+	if (r->p < r->end)
+		return unexpected(r, "the end of the file");
+	*out = root;
+	return 0;
+}
+
 int oc_json_parse(struct oc_arena *a, const char *text, size_t len, const char *file,
 		  struct oc_json **out, struct oc_err *err)
 {
-	struct oc_json *root = NULL;
-	struct reader r = {.arena = a,
-			   .p = text,
-			   .end = text + len,
-			   .line_start = text,
-			   .line = 1,
-			   .err = err};
+	struct reader r = {.arena = a, .err = err, .file = oc_arena_strdup(a, file)};
 
-	*out = NULL;
-	r.file = oc_arena_strdup(a, file);
-	if (len > OC_JSON_MAX_BYTES)
-		return oc_fail(err, 0, "%s: larger than %u bytes", file, OC_JSON_MAX_BYTES);
-	if (check_text(&r) < 0 || skip_space(&r) < 0 || parse_value(&r, NULL, NULL, &root) < 0 ||
-	    skip_space(&r) < 0)
-		return -1;
-	if (r.p < r.end)
-		return unexpected(&r, "the end of the file");
-	*out = root;
-	return 0;
+	return parse(&r, text, len, OC_JSON_MAX_BYTES, out);
+}
+
+int oc_json_parse_message(struct oc_arena *a, const char *text, size_t len, const char *name,
+			  size_t max, struct oc_json **out, struct oc_err *err)
+{
+	struct reader r = {
+		.arena = a, .err = err, .message = true, .file = oc_arena_strdup(a, name)};
+
+	return parse(&r, text, len, max, out);
 }
 
 struct oc_json *oc_json_get(const struct oc_json *v, const char *key)

@@ -115,9 +115,9 @@ static void escape(struct oc_buf *out, uint32_t c)
 	oc_buf_puts(out, two);
 }
 
-static void quoted(struct oc_buf *out, const char *s)
+static void quoted(struct oc_buf *out, const char *s, size_t len)
 {
-	size_t len = strlen(s), plain = 0;
+	size_t plain = 0;
 
 	oc_buf_add(out, "\"", 1);
 	for (size_t i = 0; i < len;) {
@@ -143,19 +143,23 @@ static void quoted(struct oc_buf *out, const char *s)
 void oc_jw_key(struct oc_json_writer *w, const char *key)
 {
 	separate(w);
-	quoted(w->out, key);
+	quoted(w->out, key, strlen(key));
 	oc_buf_puts(w->out, w->indent ? ": " : ":");
 	w->after_key = true;
 }
 
 void oc_jw_string(struct oc_json_writer *w, const char *s)
 {
-	if (!s) {
+	if (s)
+		oc_jw_bytes(w, s, strlen(s));
+	else
 		oc_jw_null(w);
-		return;
-	}
+}
+
+void oc_jw_bytes(struct oc_json_writer *w, const char *s, size_t len)
+{
 	separate(w);
-	quoted(w->out, s);
+	quoted(w->out, s, len);
 	w->need_comma = true;
 }
 

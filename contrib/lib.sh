@@ -16,6 +16,8 @@ build_packages='autoconf automake gcc libc6-dev libc-ares-dev make musl-tools pk
 check_packages="$build_packages
 	bats clang clang-tidy curl expect fcgiwrap gdb git golang-go iproute2 jq libclang-rt-14-dev mandoc nginx-light nodejs
 	openssh-client openssh-server openssl postgresql postgresql-client procps python3 shellcheck socat strace util-linux xz-utils"
+# Some builds of nodejs bring npm along, Debian's does not.
+command -v npm >/dev/null || check_packages="$check_packages npm"
 
 # install_missing PACKAGE...: says what is missing and installs it; silent when nothing is.
 install_missing() {

@@ -18,3 +18,6 @@ CLEANFILES += contrib/completion/oc-sandbox
 # In the place that it is for, and not active until apparmor_parser has read it.
 apparmordir = $(pkgdatadir)/apparmor
 apparmor_DATA = contrib/apparmor/oc-sandbox
+
+exampledir = $(docdir)/examples
+dist_example_DATA = contrib/examples/Makefile contrib/examples/event-loop.c contrib/examples/run-one.c

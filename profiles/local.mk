@@ -6,6 +6,7 @@ dist_seccompprofile_DATA = \
 	profiles/seccomp/default.json \
 	profiles/seccomp/egress.json \
 	profiles/seccomp/floor.json \
+	profiles/seccomp/gateway.json \
 	profiles/seccomp/init.json \
 	profiles/seccomp/strict.json
 

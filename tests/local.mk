@@ -9,8 +9,11 @@ FRAME_TESTS = \
 	tests/integration/runner.bats
 BATS_TESTS += \
 	tests/integration/badinput.bats \
+	tests/integration/death.bats \
+	tests/integration/disk.bats \
 	tests/integration/egress-clients.bats \
 	tests/integration/options.bats \
+	tests/integration/overlay.bats \
 	tests/integration/run.bats \
 	tests/integration/tty.bats \
 	tests/integration/work.bats
@@ -18,12 +21,18 @@ BATS_TESTS += \
 noinst_HEADERS += tests/unit/cm.h
 include $(top_srcdir)/tests/unit/base.mk
 include $(top_srcdir)/tests/unit/broker.mk
+include $(top_srcdir)/tests/unit/client.mk
+include $(top_srcdir)/tests/unit/cgroup.mk
 include $(top_srcdir)/tests/unit/control.mk
 include $(top_srcdir)/tests/unit/delegate.mk
 include $(top_srcdir)/tests/unit/guard.mk
+include $(top_srcdir)/tests/unit/mcp.mk
+include $(top_srcdir)/tests/unit/keep.mk
 include $(top_srcdir)/tests/unit/netns.mk
+include $(top_srcdir)/tests/unit/overlay.mk
 include $(top_srcdir)/tests/unit/plan.mk
 include $(top_srcdir)/tests/unit/profiles.mk
+include $(top_srcdir)/tests/unit/scope.mk
 include $(top_srcdir)/tests/attack/local.mk
 
 RUN_TESTS = $(top_srcdir)/tests/lib/run-tests --srcdir $(top_srcdir) --builddir $(top_builddir)
@@ -32,10 +41,12 @@ ALL_TESTS = $(LINT_TESTS) $(FRAME_TESTS) $(USER_TESTS)
 
 EXTRA_DIST += $(FRAME_TESTS) $(BATS_TESTS) $(ATTACK_TESTS) \
 	tests/bench/bench.sh \
+	tests/bench/bench-exec.sh \
 	tests/bench/bench-net.sh \
 	tests/lib/check-arrows \
 	tests/lib/check-lint \
 	tests/lib/check-tree \
+	tests/lib/death.py \
 	tests/lib/egress-world tests/lib/egress.bash tests/lib/egress_client.go tests/lib/egress_client.js tests/lib/egress_client.py \
 	tests/lib/run-tests \
 	tests/fuzz \
@@ -74,7 +85,7 @@ check-vm: all
 	@$(RUN_TESTS) --time-limit 1800 tests/vm/run-vm
 
 # Side by side with bubblewrap, crun and plain exec.  Not part of `make check`: it has no pass and no fail.
-EXTRA_PROGRAMS = tests/bench/bench tests/bench/floor tests/bench/net
+EXTRA_PROGRAMS = tests/bench/bench tests/bench/exec tests/bench/floor tests/bench/net tests/bench/nothing
 tests_bench_bench_SOURCES = tests/bench/bench.c
 tests_bench_floor_SOURCES = tests/bench/floor.c
 tests_bench_floor_LDFLAGS = $(STATIC_LDFLAGS)
@@ -89,6 +100,14 @@ BENCH_NET_ROUNDS = 10
 bench-net: all tests/bench/net$(EXEEXT)
 	@top_builddir=$(abs_top_builddir) $(top_srcdir)/tests/bench/bench-net.sh $(BENCH_NET_ROUNDS)
 
+# Commands in sandboxes that are kept.
+tests_bench_exec_SOURCES = tests/bench/exec.c
+tests_bench_exec_LDADD = libocsandbox.a
+tests_bench_nothing_SOURCES = tests/bench/nothing.c
+tests_bench_nothing_LDFLAGS = $(STATIC_LDFLAGS)
+bench-exec: all tests/bench/exec$(EXEEXT) tests/bench/nothing$(EXEEXT)
+	@top_builddir=$(abs_top_builddir) $(top_srcdir)/tests/bench/bench-exec.sh $(BENCH_EXEC)
+
 # FUZZ_SECONDS is for all fuzzers together.
 FUZZ_SECONDS = 3600
 fuzz: $(BUILT_SOURCES)
@@ -97,10 +116,11 @@ fuzz: $(BUILT_SOURCES)
 fuzz-smoke: $(BUILT_SOURCES)
 	@FUZZ_SECONDS=60; export FUZZ_SECONDS; $(RUN_TESTS) --time-limit 900 tests/fuzz/run-fuzz
 
-clean-local: clean-local-tests $(MUSL_CLEAN)
+clean-local: clean-local-tests clean-pic $(MUSL_CLEAN)
 clean-local-tests:
-	rm -rf tests/log tests/bench/bench$(EXEEXT) tests/bench/floor$(EXEEXT) tests/lib/egress-go-client
+	rm -rf tests/log tests/bench/bench$(EXEEXT) tests/bench/exec$(EXEEXT) \
+		tests/bench/floor$(EXEEXT) tests/bench/nothing$(EXEEXT) tests/lib/egress-go-client
 distclean-local: distclean-local-vm
 distclean-local-vm:
-	rm -rf tests/vm/image
-.PHONY: attack bench bench-net check-unit check-vm fuzz fuzz-smoke lint print-user-tests clean-local-tests distclean-local-vm
+	rm -rf tests/vm/image tests/npm
+.PHONY: attack bench bench-exec bench-net check-unit check-vm fuzz fuzz-smoke lint print-user-tests clean-local-tests distclean-local-vm

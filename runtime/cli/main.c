@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "config.h"
 #include "runtime/cli/cli.h"
+#include "runtime/cli/exec.h"
 
 static const struct {
 	const char *name;
@@ -19,6 +20,21 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{"run", oc_cmd_run, "run a command in a sandbox"},
+	{"exec", oc_cmd_exec, "run a command in a live sandbox"},
+	{"attach", oc_cmd_attach, "see and feed a command in the background; Ctrl-P Ctrl-Q leaves it"},
+	{"logs", oc_cmd_logs, "print the output that is kept of a command in the background"},
+	{"kill", oc_cmd_kill, "end a command in the background, or send it a signal"},
+	{"start", oc_cmd_start, "make a sandbox that stays, or join the one that is there"},
+	{"ps", oc_cmd_ps, "list the sandboxes that live"},
+	{"inspect", oc_cmd_inspect, "print all that is known of one, as JSON"},
+	{"stop", oc_cmd_stop, "end sandboxes"},
+	{"rm", oc_cmd_rm, "end sandboxes and remove what they have stored"},
+	{"prune", oc_cmd_prune, "end sandboxes that are idle for too long or too old"},
+	{"recreate", oc_cmd_recreate, "end sandboxes, so that the next command makes them anew"},
+	{"diff", oc_cmd_diff, "show what an overlay workspace holds"},
+	{"apply", oc_cmd_apply, "apply its changes to the real directory"},
+	{"discard", oc_cmd_discard, "drop its changes"},
+	{"mcp", oc_cmd_mcp, "serve exec, read, write and edit to an agent program (Model Context Protocol)"},
 	{"explain", oc_cmd_explain, "print what a sandbox would be, and where each value comes from"},
 	{"verify", oc_cmd_verify, "try from inside what the plan forbids; claimed against verified"},
 	{"doctor", oc_cmd_doctor, "say for every layer whether this host can give it"},
@@ -85,10 +101,16 @@ int main(int argc, char **argv)
 			return commands[i].run(argc - 1, argv + 1);
 	struct oc_err err = {0};
 	oc_fail(&err, 0, "unknown command %s", argv[1]);
-	/* A slip of the finger shares its beginning with the command; anything else may be a program. */
+	/* Anything that is not near one of ours may be a program. */
+	const char *names[COMMANDS];
 	for (size_t i = 0; i < COMMANDS; i++)
+		names[i] = commands[i].name;
+	const char *near = oc_cli_near(argv[1], strlen(argv[1]), names, COMMANDS);
+	for (size_t i = 0; i < COMMANDS && !near; i++)
 		if (strncmp(argv[1], commands[i].name, 2) == 0)
-			oc_err_hint(&err, "did you mean `oc-sandbox %s`?", commands[i].name);
+			near = commands[i].name;
+	if (near)
+		oc_err_hint(&err, "did you mean `oc-sandbox %s`?", near);
 	oc_err_hint(&err, "to run a program: oc-sandbox run -- %s", argv[1]);
 	return oc_cli_fail(&err);
 }

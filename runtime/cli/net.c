@@ -268,6 +268,17 @@ static int unexpected(const char *word, const char *usage, struct oc_err *err)
 	return oc_cli_fail(err);
 }
 
+/* One that stays is in the registry with and without a network. */
+static size_t with_network(struct oc_door *d, size_t n)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!d[i].keep || !d[i].egress || strcmp(d[i].egress, "none") != 0)
+			d[k++] = d[i];
+	return k;
+}
+
 static int net_list(int argc, char **argv)
 {
 	static const char usage[] = "oc-sandbox net list [--json]";
@@ -294,6 +305,7 @@ static int net_list(int argc, char **argv)
 	(void)state_dir(&a, &state);
 	if (oc_door_list(&a, state, &doors, &n, &err) < 0)
 		return oc_cli_fail(&err);
+	n = with_network(doors, n);
 	if (json)
 		list_json(&out, doors, n);
 	else

@@ -14,7 +14,8 @@
 
 enum kind { STRING, LIST, FLAG, EXTRA_STRING, EXTRA_FLAG, TTY_YES, TTY_NO };
 
-#define PLAN (OC_CLI_RUN | OC_CLI_EXPLAIN | OC_CLI_VERIFY)
+#define PLAN (OC_CLI_RUN | OC_CLI_EXPLAIN | OC_CLI_VERIFY | OC_CLI_START | OC_CLI_MCP)
+#define CALL OC_CLI_EXEC /* a command in a sandbox that is there */
 #define OPT(f) offsetof(struct oc_plan_options, f)
 #define EXTRA(f) offsetof(struct oc_cli_extra, f)
 
@@ -35,36 +36,45 @@ static const struct option {
 	{"no-config", 0, FLAG, OPT(no_config), 0, PLAN, NULL, "read no openclaw.json"},
 	{"rootfs", 0, STRING, OPT(rootfs), 0, PLAN, "host|DIR", "root file system: the host's /usr, or an unpacked image"},
 	{"workspace", 'w', STRING, OPT(workspace), 0, PLAN, "DIR", "directory to work in, at /workspace"},
-	{"access", 0, STRING, OPT(access), 0, PLAN, "none|ro|rw", "what the command may do to the workspace"},
+	{"access", 0, STRING, OPT(access), 0, PLAN, "none|ro|rw|overlay", "what the command may do to the workspace"},
 	{"bind", 'b', LIST, OPT(binds), OPT(bind_count), PLAN, "SRC[:DST][:ro|rw]", "show a file or directory of the host (read-only by default)"},
 	{"tmpfs", 0, LIST, OPT(tmpfs), OPT(tmpfs_count), PLAN, "DST[:size=N,mode=N]", "empty directory in memory"},
-	{"workdir", 'C', STRING, OPT(workdir), 0, PLAN, "DIR", "working directory inside"},
+	{"workdir", 'C', STRING, OPT(workdir), 0, PLAN | CALL, "DIR", "working directory inside"},
 	{"sysfs", 0, FLAG, OPT(sysfs), 0, PLAN, NULL, "show a read-only /sys"},
 	{"egress", 0, STRING, OPT(egress), 0, PLAN, "none|allowlist|open", "the network: none, what --allow names, or all that is public"},
 	{"allow", 0, LIST, OPT(allow), OPT(allow_count), PLAN, "RULE", "reach NAME[:PORT], *.NAME, ADDRESS/BITS or tcp:NAME:PORT (implies --egress allowlist)"},
 	{"deny", 0, LIST, OPT(deny), OPT(deny_count), PLAN, "RULE", "never reach it; wins over every --allow"},
 	{"allow-private", 0, LIST, OPT(allow_private), OPT(allow_private_count), PLAN, "CLASS", "names may stand for such addresses: private, loopback, ..."},
-	{"env", 'e', LIST, OPT(env), OPT(env_count), PLAN, "NAME=VALUE", "set a variable"},
-	{"env-pass", 0, LIST, OPT(env_pass), OPT(env_pass_count), PLAN, "NAME", "pass a variable of the caller"},
+	{"env", 'e', LIST, OPT(env), OPT(env_count), PLAN | CALL, "NAME=VALUE", "set a variable"},
+	{"env-pass", 0, LIST, OPT(env_pass), OPT(env_pass_count), PLAN | CALL, "NAME", "pass a variable of the caller"},
 	{"user", 'u', STRING, OPT(user), 0, PLAN, "UID[:GID]", "ids inside"},
 	{"hostname", 0, STRING, OPT(hostname), 0, PLAN, "NAME", "host name inside"},
-	{"timeout", 't', STRING, OPT(timeout), 0, PLAN, "TIME", "end the command after 90, 90s, 5m, 2h (exit code 124)"},
-	{"memory", 'm', STRING, OPT(memory), 0, PLAN, "SIZE", "ceiling of memory: 512m, 2g"},
+	{"timeout", 't', STRING, OPT(timeout), 0, PLAN | CALL, "TIME", "end the command after 90, 90s, 5m, 2h (exit code 124)"},
+	{"memory", 'm', STRING, OPT(memory), 0, PLAN | CALL, "SIZE", "ceiling of memory: 512m, 2g"},
 	{"swap", 0, STRING, OPT(swap), 0, PLAN, "SIZE", "swap on top of that"},
-	{"pids", 0, STRING, OPT(pids), 0, PLAN, "N", "ceiling of processes and threads"},
-	{"cpus", 0, STRING, OPT(cpus), 0, PLAN, "N", "ceiling of processor time: 0.5, 2"},
+	{"pids", 0, STRING, OPT(pids), 0, PLAN | CALL, "N", "ceiling of processes and threads"},
+	{"cpus", 0, STRING, OPT(cpus), 0, PLAN | CALL, "N", "ceiling of processor time: 0.5, 2"},
+	{"disk", 0, STRING, OPT(disk), 0, PLAN, "SIZE", "ceiling of what the workspace holds, where it is in memory, scratch or overlay"},
+	{"idle", 0, STRING, OPT(idle), 0, PLAN, "TIME", "a sandbox that is kept ends when it was idle for so long (24h; 0: never)"},
+	{"max-age", 0, STRING, OPT(max_age), 0, PLAN, "TIME", "and when it is so old (7d; 0: never)"},
 	{"ulimit", 0, LIST, OPT(ulimits), OPT(ulimit_count), PLAN, "NAME=SOFT[:HARD]", "resource limit: nofile, core, fsize, ..."},
 	{"seccomp", 0, STRING, OPT(seccomp), 0, PLAN, "NAME|FILE", "system call filter: default, strict, build, or an OCI JSON profile"},
 	{"allow-missing", 0, LIST, OPT(allow_missing), OPT(allow_missing_count), PLAN, "LAYER", "run without this layer if the host cannot give it"},
 	{"require", 0, LIST, OPT(require), OPT(require_count), PLAN, "LAYER", "no stand-in for this layer (cgroup)"},
-	{"tty", 0, TTY_YES, OPT(tty), 0, PLAN, NULL, "a terminal of its own (default when stdin is a terminal)"},
-	{"no-tty", 'T', TTY_NO, OPT(tty), 0, PLAN, NULL, "pipes in place of a terminal"},
-	{"result", 0, EXTRA_STRING, EXTRA(result), 0, OC_CLI_RUN, "FILE|fd:N", "write how it ended, as one JSON object"},
+	{"tty", 0, TTY_YES, OPT(tty), 0, PLAN | CALL, NULL, "a terminal of its own (default when stdin is a terminal)"},
+	{"no-tty", 'T', TTY_NO, OPT(tty), 0, PLAN | CALL, NULL, "pipes in place of a terminal"},
+	{"result", 0, EXTRA_STRING, EXTRA(result), 0, OC_CLI_RUN | CALL, "FILE|fd:N", "write how it ended, as one JSON object"},
 	{"verify", 0, EXTRA_FLAG, EXTRA(verify), 0, OC_CLI_RUN, NULL, "try from inside what the plan forbids, before the command"},
-	{"outlive-caller", 0, EXTRA_FLAG, EXTRA(outlive_caller), 0, OC_CLI_RUN, NULL, "go on when the process that started oc-sandbox ends"},
-	{"quiet", 'q', EXTRA_FLAG, EXTRA(quiet), 0, OC_CLI_RUN, NULL, "no warnings"},
+	{"outlive-caller", 0, EXTRA_FLAG, EXTRA(outlive_caller), 0, OC_CLI_RUN | CALL, NULL, "go on when the process that started oc-sandbox ends"},
+	{"keep", 0, EXTRA_FLAG, EXTRA(keep), 0, OC_CLI_RUN | OC_CLI_VERIFY, NULL, "leave the sandbox alive after the command, for `exec`; join it if it is there"},
+	{"background", 0, EXTRA_FLAG, EXTRA(background), 0, CALL, NULL, "print the call's id and let it run; see attach, logs and kill"},
+	{"no-input", 0, EXTRA_FLAG, EXTRA(no_input), 0, CALL, NULL, "in the background: its input is /dev/null, and not what is attached"},
+	{"ready-fd", 0, EXTRA_STRING, EXTRA(ready_fd), 0, OC_CLI_START, "N", "write one line of JSON there, when it is ready or could not be made"},
+	{"join-only", 0, EXTRA_FLAG, EXTRA(join_only), 0, OC_CLI_START, NULL, "only join one that is there"},
+	{"recreate", 0, EXTRA_FLAG, EXTRA(recreate), 0, OC_CLI_START, NULL, "end one that was made from another plan, also while it is in use"},
+	{"quiet", 'q', EXTRA_FLAG, EXTRA(quiet), 0, OC_CLI_RUN | CALL | OC_CLI_START | OC_CLI_MCP, NULL, "no warnings"},
 	{"json", 0, EXTRA_FLAG, EXTRA(json), 0, OC_CLI_EXPLAIN | OC_CLI_VERIFY, NULL, "print JSON"},
-	{"help", 'h', EXTRA_FLAG, EXTRA(help), 0, PLAN, NULL, "this list"},
+	{"help", 'h', EXTRA_FLAG, EXTRA(help), 0, PLAN | CALL, NULL, "this list"},
 };
 #define OPTIONS (sizeof options / sizeof options[0])
 
@@ -77,26 +87,37 @@ static const struct option *find(const char *name, size_t len, char letter)
 	return NULL;
 }
 
-/* The option that shares the most at its beginning and end with a name that there is not: three letters first, or all but one or two. */
-static const char *near(const char *name, size_t len)
+/* Shares: at its beginning and end; three letters first, or all but one or two. */
+const char *oc_cli_near(const char *word, size_t len, const char *const *names, size_t count)
 {
 	const char *best = NULL;
 	size_t most = 0, slip = len > 5 ? 2 : 1;
 
-	for (size_t i = 0; i < OPTIONS; i++) {
-		const char *o = options[i].name;
+	for (size_t i = 0; i < count; i++) {
+		const char *o = names[i];
 		size_t has = strlen(o), least = has < len ? has : len, first = 0, last = 0;
-		while (first < least && o[first] == name[first])
+		while (first < least && o[first] == word[first])
 			first++;
-		while (first + last < least && o[has - 1 - last] == name[len - 1 - last])
+		while (first + last < least && o[has - 1 - last] == word[len - 1 - last])
 			last++;
-		bool close = len > 3 && first + last + slip >= (has > len ? has : len);
+		bool close = len > 2 && first + last + slip >= (has > len ? has : len);
 		if ((first > 2 || close) && first + last > most) {
 			most = first + last;
 			best = o;
 		}
 	}
 	return best;
+}
+
+static const char *near(const char *name, size_t len, int which)
+{
+	const char *names[OPTIONS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (options[i].commands & which)
+			names[n++] = options[i].name;
+	return oc_cli_near(name, len, names, n);
 }
 
 static int apply(struct oc_arena *a, const struct option *o, const char *value, struct oc_plan_options *opt,
@@ -139,10 +160,10 @@ static int apply(struct oc_arena *a, const struct option *o, const char *value, 
 	return oc_fail(err, EINVAL, "--%s", o->name);
 }
 
-static int unknown(const char *word, size_t len, struct oc_err *err)
+static int unknown(const char *word, size_t len, int which, struct oc_err *err)
 {
 	oc_fail(err, 0, "unknown option %.*s", (int)len, word);
-	const char *n = word[1] == '-' ? near(word + 2, len - 2) : NULL;
+	const char *n = word[1] == '-' ? near(word + 2, len - 2, which) : NULL;
 	if (n)
 		return oc_err_hint(err, "did you mean --%s?", n);
 	return oc_err_hint(err, "see `oc-sandbox run --help`; the command to run comes after --");
@@ -177,7 +198,7 @@ int oc_cli_parse(int argc, char **argv, int which, struct oc_arena *a, struct oc
 				value = word + 2;
 		}
 		if (!o || !(o->commands & which))
-			return unknown(word, len, err);
+			return unknown(word, len, which, err);
 		if (o->argument && !value) {
 			if (i + 1 >= argc)
 				return oc_fail(err, 0, "--%s needs %s", o->name, o->argument);

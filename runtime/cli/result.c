@@ -103,6 +103,8 @@ void oc_cli_result_json(const struct oc_plan *plan, const struct oc_result *res,
 	oc_jw_uint(w, res->system_us);
 	write_number(w, "memoryPeakBytes", res->memory_peak_bytes, res->memory_peak_bytes > 0);
 	write_number(w, "pidsPeak", res->pids_peak, res->pids_peak > 0);
+	if (plan && plan->disk_bytes)
+		write_number(w, "diskPeakBytes", res->disk_peak_bytes, res->disk_peak_bytes > 0);
 	oc_jw_object_end(w);
 	if (plan) {
 		oc_jw_key(w, "limits");
@@ -114,6 +116,12 @@ void oc_cli_result_json(const struct oc_plan *plan, const struct oc_result *res,
 		oc_jw_key(w, "cpuMillis");
 		oc_jw_uint(w, plan->cpu_millis);
 		write_number(w, "timeoutMs", plan->timeout_ms, plan->timeout_ms > 0);
+		if (plan->disk_bytes) {
+			oc_jw_key(w, "diskBytes");
+			oc_jw_uint(w, plan->disk_bytes);
+			oc_jw_key(w, "diskBound");
+			oc_jw_string(w, oc_plan_disk_bound(plan) == OC_DISK_HARD ? "hard" : "sampled");
+		}
 		oc_jw_object_end(w);
 		oc_plan_hash(plan, hash);
 		oc_jw_key(w, "planHash");

@@ -11,67 +11,22 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
-#include "runtime/cli/cli.h"
+#include "runtime/cli/exec.h"
+#include "runtime/session/obtain.h"
 #include "runtime/session/oneshot.h"
+#include "runtime/session/scope.h"
 #include "runtime/verify/verify.h"
 
-/*
- * FILE or fd:N; opened before anything runs, so that a result that cannot be written is known first.  No link is followed
- * and no second name accepted: FILE may lie in a directory that the command of an earlier run could write.
- */
-static int open_result(const char *spec, struct oc_err *err)
-{
-	struct stat st;
-
-	if (!spec)
-		return -1;
-	if (strncmp(spec, "fd:", 3) == 0) {
-		char *end;
-		errno = 0;
-		long n = strtol(spec + 3, &end, 10);
-		if (errno || end == spec + 3 || *end || n < 0 || n > 65535 || fcntl((int)n, F_GETFD) < 0)
-			return oc_fail(err, EBADF, "--result %s", spec);
-		int fd = fcntl((int)n, F_DUPFD_CLOEXEC, 3);
-		return fd >= 0 ? fd : oc_fail(err, errno, "--result %s", spec);
-	}
-	oc_auto_close fd = oc_openat2(AT_FDCWD, spec, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600,
-				      RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		oc_fail(err, errno, "--result %s", spec);
-		if (err->errnum == ELOOP)
-			oc_err_hint(err, "symbolic links are not followed there; give the real path");
-		return -1;
-	}
-	if (S_ISREG(st.st_mode) && st.st_nlink > 1)
-		return oc_fail(err, 0, "--result %s has another name (%u hard links)", spec,
-			       (unsigned)st.st_nlink);
-	return oc_steal_fd(&fd);
-}
-
-static int write_result(int fd, const struct oc_plan *plan, const struct oc_result *res)
+static void write_result(int fd, const struct oc_plan *plan, const struct oc_result *res)
 {
 	oc_auto_buf out = {0};
 	struct oc_json_writer w;
-	struct oc_err err = {0};
 
 	if (fd < 0)
-		return 0;
+		return;
 	oc_jw_init(&w, &out, 0);
 	oc_cli_result_json(plan, res, &w);
-	oc_buf_puts(&out, "\n");
-	/* Not before now: whatever the command wrote into the file in the meantime goes. */
-	struct stat st;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_CUR) == 0 && ftruncate(fd, 0) < 0) {
-		oc_fail(&err, errno, "cannot empty the file of the result");
-		oc_err_print(&err, "oc-sandbox", 2);
-		return -1;
-	}
-	if (oc_write_all(fd, out.data, out.len) < 0) {
-		oc_fail(&err, errno, "cannot write the result");
-		oc_err_print(&err, "oc-sandbox", 2);
-		return -1;
-	}
-	return 0;
+	oc_cli_write_result(fd, out.data, out.len);
 }
 
 static void say(const char *text, const char *hint)
@@ -152,8 +107,12 @@ static int setup_failed(int result_fd, const struct oc_plan *plan, struct oc_err
 	return oc_cli_fail(err);
 }
 
-static int check_command(const struct oc_plan_options *opt, struct oc_err *err)
+static int check_command(const struct oc_plan_options *opt, const struct oc_cli_extra *extra, struct oc_err *err)
 {
+	if (!extra->keep && (opt->idle || opt->max_age)) {
+		oc_fail(err, 0, "--%s is of a sandbox that stays", opt->idle ? "idle" : "max-age");
+		return oc_err_hint(err, "add --keep");
+	}
 	if (!opt->argv[0]) {
 		oc_fail(err, 0, "no command given");
 		return oc_err_hint(err, "oc-sandbox run [OPTION...] -- PROGRAM [ARGUMENT...]");
@@ -164,12 +123,12 @@ static int check_command(const struct oc_plan_options *opt, struct oc_err *err)
 }
 
 /* --verify: any difference between what is claimed and what was seen means that the command does not run. */
-static int verify_first(const struct oc_plan *plan, struct oc_err *err)
+static int verify_first(const struct oc_plan *plan, bool keep, struct oc_err *err)
 {
 	struct oc_verify_report rep;
 	oc_auto_buf text = {0};
 
-	if (oc_verify_plan(plan, &rep, err) < 0)
+	if (oc_verify_plan(plan, keep, &rep, err) < 0)
 		return -1;
 	if (rep.differs == 0)
 		return 0;
@@ -177,6 +136,77 @@ static int verify_first(const struct oc_plan *plan, struct oc_err *err)
 	oc_write_all(2, text.data, text.len);
 	oc_fail(err, 0, "%zu claims of the plan do not hold, the command was not run", rep.differs);
 	return oc_err_step(err, "verify");
+}
+
+/* What this command line adds is laid over what the sandbox was made with; the configuration's variables are part of the sandbox's plan. */
+static int run_in(const struct oc_plan *plan, const struct oc_door *door, const struct oc_cli_extra *extra, int result)
+{
+	const char **env = oc_arena_array(plan->arena, plan->env_count + 1, sizeof *env);
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->env_count; i++)
+		if (strncmp(plan->env[i].origin, "--env", 5) == 0 || strcmp(plan->env[i].name, "TERM") == 0)
+			env[n++] = oc_arena_printf(plan->arena, "%s=%s", plan->env[i].name, plan->env[i].value);
+	return oc_cli_exec(&(struct oc_cli_exec){
+		.sandbox = door->id,
+		.state_dir = plan->state_dir,
+		.argv = plan->argv,
+		.env = env,
+		.workdir = plan->workdir,
+		.timeout_ms = plan->timeout_ms,
+		.tty = plan->tty,
+		.outlive_caller = extra->outlive_caller,
+		.quiet = extra->quiet,
+		.result_fd = result,
+	});
+}
+
+/*
+ * What the sandbox is made from if it is not there: without what this command line says of its command alone, so that it makes no
+ * difference to the next command who was first.
+ */
+static void only_sandbox(const struct oc_plan *plan, struct oc_plan *out)
+{
+	*out = *plan;
+	out->env = oc_arena_array(plan->arena, plan->env_count, sizeof *out->env);
+	out->env_count = 0;
+	for (size_t i = 0; i < plan->env_count; i++)
+		if (strncmp(plan->env[i].origin, "--env", 5) != 0 && strcmp(plan->env[i].name, "TERM") != 0)
+			out->env[out->env_count++] = plan->env[i];
+	if (strcmp(plan->origin[OC_V_TIMEOUT], "--timeout") == 0)
+		out->timeout_ms = 0;
+	if (strcmp(plan->origin[OC_V_WORKDIR], "--workdir") == 0)
+		out->workdir = "/workspace";
+}
+
+/*
+ * With --keep, and for an agent whose sandbox is there.  False: there is none, the command gets one of its own.
+ */
+static bool run_kept(struct oc_plan *plan, const struct oc_cli_extra *extra, int result, int *status)
+{
+	struct oc_door door = {.dir_fd = -1};
+	struct oc_err err = {0};
+	bool joined;
+
+	if (!extra->keep && (!plan->scope_key || !oc_scope_peek(plan->state_dir, plan->scope_key)))
+		return false;
+	struct oc_plan base;
+	only_sandbox(plan, &base);
+	int r = oc_keep_obtain(&base, extra->keep ? 0 : OC_OBTAIN_IF_LIVE, &door, &joined, &err);
+	if (r > 0)
+		return false;
+	if (r < 0) {
+		*status = setup_failed(result, plan, &err);
+		return true;
+	}
+	oc_door_close(&door);
+	if (!plan->scope_key && !extra->quiet) {
+		struct oc_err note = {0};
+		oc_fail(&note, 0, "the sandbox %s stays; `oc-sandbox stop %s` ends it", door.id, door.id);
+		oc_err_print(&note, "oc-sandbox", 2);
+	}
+	*status = run_in(plan, &door, extra, result);
+	return true;
 }
 
 int oc_cmd_run(int argc, char **argv)
@@ -196,17 +226,22 @@ int oc_cmd_run(int argc, char **argv)
 		oc_cli_print_options(OC_CLI_RUN);
 		return 0;
 	}
-	oc_auto_close result = open_result(extra.result, &err);
+	oc_auto_close result = oc_cli_open_result(extra.result, &err);
 	if (err.msg[0])
 		return oc_cli_fail(&err);
-	if (check_command(&opt, &err) < 0 || oc_plan_build(&plan, &a, &opt, &err) < 0)
+	if (check_command(&opt, &extra, &err) < 0 || oc_plan_build(&plan, &a, &opt, &err) < 0)
 		return setup_failed(result, NULL, &err);
 	for (size_t i = 0; plan.warnings && plan.warnings[i] && !extra.quiet; i++)
 		say(plan.warnings[i], NULL);
-	if (extra.verify && verify_first(&plan, &err) < 0) {
+	if (extra.verify && verify_first(&plan, extra.keep, &err) < 0) {
 		int r = setup_failed(result, &plan, &err);
 		oc_plan_close(&plan);
 		return r;
+	}
+	int status;
+	if (run_kept(&plan, &extra, result, &status)) {
+		oc_plan_close(&plan);
+		return status;
 	}
 
 	const struct oc_launch_options how = {

@@ -29,7 +29,7 @@ int oc_cmd_verify(int argc, char **argv)
 	}
 	if (oc_plan_build(&plan, &a, &opt, &err) < 0)
 		return oc_cli_fail(&err);
-	r = oc_verify_plan(&plan, &rep, &err);
+	r = oc_verify_plan(&plan, extra.keep, &rep, &err);
 	oc_plan_close(&plan);
 	if (r < 0)
 		return oc_cli_fail(&err);

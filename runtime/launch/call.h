@@ -16,7 +16,7 @@
  * own that is not a runner, until there is none, and says OC_MSG_GONE.  So a call is known by its
  * descent, which nobody can leave, with and without cgroups.
  *
- * The payload has the runner's user id and may stop or kill it: it ends its own call by that.  Nobody
+ * The payload has the runner's user id and may kill it: it ends its own call by that; one that it stops goes on, pid 1 sees to that.  Nobody
  * inside can do either to pid 1, which does the killing.
  */
 #ifndef OC_RUNTIME_LAUNCH_CALL_H

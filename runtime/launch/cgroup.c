@@ -34,6 +34,7 @@ const char *oc_cgroup_controller(int i)
 	return controller[i];
 }
 
+#define OWN_MAX 3072
 #define BENEATH (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
 
 void oc_cgroup_init(struct oc_cgroup *cg)
@@ -41,6 +42,7 @@ void oc_cgroup_init(struct oc_cgroup *cg)
 	memset(cg, 0, sizeof *cg);
 	for (int i = 0; i < OC_CG_COUNT; i++)
 		cg->parent[i] = cg->leaf[i] = cg->tasks[i] = -1;
+	cg->init = -1;
 }
 
 static void close_all(struct oc_cgroup *cg)
@@ -51,6 +53,8 @@ static void close_all(struct oc_cgroup *cg)
 		oc_closep(&cg->tasks[i]);
 		cg->parent[i] = cg->leaf[i] = cg->tasks[i] = -1;
 	}
+	oc_closep(&cg->init);
+	cg->init = -1;
 	cg->kind = OC_CGROUP_NONE;
 }
 
@@ -101,11 +105,37 @@ static void make_name(struct oc_cgroup *cg)
 }
 
 /*
- * Left-overs: a monitor that was killed together with its janitor could not remove its leaf.  Any group of ours whose maker is
- * dead and which is empty goes away when the next sandbox is made beside it.  Only one tree is listed: a listing costs
- * as much as the group has files, and a parent without any child (link count 2) is not listed at all.
+ * Remove a group with the groups in it, which have none: in a leaf there is only what cgroup_call.c and keep_room() make.  A
+ * group that is gone is removed.  Returns 0 or -1 with errno, EBUSY: something still lives in it.
  */
-static void sweep_dead(struct oc_cgroup *cg, int list)
+static int remove_group(int parent, const char *name)
+{
+	_Alignas(struct dirent64) char buf[4096];
+	ssize_t n;
+
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EBUSY) /* both processes and groups */
+		return -1;
+	oc_auto_close dir = oc_openat2(parent, name, O_RDONLY | O_DIRECTORY, 0, BENEATH);
+	while (dir >= 0 && (n = getdents64(dir, (void *)buf, sizeof buf)) > 0) {
+		for (ssize_t off = 0; off < n;) {
+			struct dirent64 *d = (struct dirent64 *)(void *)(buf + off);
+			off += d->d_reclen;
+			if (d->d_type == DT_DIR && d->d_name[0] != '.')
+				unlinkat(dir, d->d_name, AT_REMOVEDIR);
+		}
+	}
+	return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+/*
+ * Left-overs: a monitor that was killed together with its janitor could not remove its leaf.  Any group of ours whose maker is
+ * dead and which is empty goes away when the next sandbox is made beside it.  Of the trees with the same parent (bits of trees) only
+ * one is listed: a listing costs as much as the group has files, and a parent without any child (link count 2) is not listed
+ * at all.  In that one it is removed last, or a rest in the others would not be found again.
+ */
+static void sweep_dead(struct oc_cgroup *cg, int list, unsigned trees)
 {
 	struct stat st;
 
@@ -127,11 +157,13 @@ static void sweep_dead(struct oc_cgroup *cg, int list)
 				continue;
 			char inner[2 * sizeof d->d_name + 2]; /* see pin() */
 			snprintf(inner, sizeof inner, "%s/%s", d->d_name, d->d_name);
-			for (int i = 0; i < OC_CG_COUNT; i++)
-				if (cg->parent[i] >= 0) { /* EBUSY: something still lives in it */
-					unlinkat(cg->parent[i], inner, AT_REMOVEDIR);
-					unlinkat(cg->parent[i], d->d_name, AT_REMOVEDIR);
+			for (int k = OC_CG_COUNT - 1; k >= 0; k--) {
+				int i = (list + k) % OC_CG_COUNT;
+				if (cg->parent[i] >= 0 && (trees & OC_CG_BIT(i))) { /* EBUSY: something still lives in it */
+					remove_group(cg->parent[i], inner);
+					remove_group(cg->parent[i], d->d_name);
 				}
+			}
 		}
 	}
 }
@@ -170,16 +202,32 @@ static int limits_v1(struct oc_cgroup *cg, const struct oc_plan *plan, struct oc
 	return write_value(cg->leaf[OC_CG_CPU], "cpu.cfs_quota_us", v, err);
 }
 
-static int create_v1(struct oc_cgroup *cg, const struct oc_plan *plan, char *self, struct oc_err *err)
+/* Our own group is not of the same name in each tree: each place is swept by those who make theirs there. */
+static void sweep_v1(struct oc_cgroup *cg, char own[OC_CG_COUNT][OWN_MAX])
 {
-	char path[4096], own[3072];
+	unsigned done = 0;
 
 	for (int i = 0; i < OC_CG_COUNT; i++) {
-		if (!own_path(self, controller[i], own, sizeof own)) {
+		unsigned trees = 0;
+		for (int k = i; k < OC_CG_COUNT; k++)
+			if (!(done & OC_CG_BIT(k)) && strcmp(own[i], own[k]) == 0)
+				trees |= OC_CG_BIT(k);
+		if (!(done & OC_CG_BIT(i)))
+			sweep_dead(cg, i, trees);
+		done |= trees;
+	}
+}
+
+static int create_v1(struct oc_cgroup *cg, const struct oc_plan *plan, char *self, struct oc_err *err)
+{
+	char path[4096], own[OC_CG_COUNT][OWN_MAX];
+
+	for (int i = 0; i < OC_CG_COUNT; i++) {
+		if (!own_path(self, controller[i], own[i], sizeof own[i])) {
 			oc_fail(err, 0, "the host has no %s controller", controller[i]);
 			return oc_err_hint(err, "enable it in the kernel, or --allow-missing cgroup");
 		}
-		snprintf(path, sizeof path, "/sys/fs/cgroup/%s%s", controller[i], own);
+		snprintf(path, sizeof path, "/sys/fs/cgroup/%s%.*s", controller[i], OWN_MAX - 1, own[i]);
 		cg->parent[i] = oc_openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0,
 					   RESOLVE_NO_MAGICLINKS);
 		struct statfs fs;
@@ -188,7 +236,8 @@ static int create_v1(struct oc_cgroup *cg, const struct oc_plan *plan, char *sel
 		if (fs.f_type != CGROUP_SUPER_MAGIC)
 			return oc_fail(err, 0, "%s is not a cgroup", path);
 	}
-	sweep_dead(cg, OC_CG_PIDS);
+	cg->kind = OC_CGROUP_V1;
+	sweep_v1(cg, own);
 	for (int i = 0; i < OC_CG_COUNT; i++) {
 		if (make_leaf(cg, i, err) < 0)
 			return -1;
@@ -197,7 +246,6 @@ static int create_v1(struct oc_cgroup *cg, const struct oc_plan *plan, char *sel
 			return oc_fail(err, errno, "cannot open tasks of the %s controller",
 				       controller[i]);
 	}
-	cg->kind = OC_CGROUP_V1;
 	snprintf(cg->detail, sizeof cg->detail, "v1: memory, pids, cpu");
 	return limits_v1(cg, plan, err);
 }
@@ -449,8 +497,11 @@ static int limits_v2(struct oc_cgroup *cg, const struct oc_plan *plan, struct oc
 		snprintf(v, sizeof v, "%llu", (unsigned long long)plan->memory_bytes);
 		if (write_value(dir, "memory.max", v, err) < 0)
 			return -1;
-		/* One process that is over the limit would be killed alone and leave a half-dead command. */
-		if (oc_write_file_at(dir, "memory.oom.group", "1") < 0 && errno != ENOENT)
+		/*
+		 * One process that is over the limit would be killed alone and leave a half-dead command.  With groups in the leaf
+		 * each of them is such a unit.
+		 */
+		if (!cg->nested && oc_write_file_at(dir, "memory.oom.group", "1") < 0 && errno != ENOENT)
 			return oc_fail(err, errno, "cannot set memory.oom.group");
 		snprintf(v, sizeof v, "%lld", (long long)plan->swap_bytes);
 		/* The file is missing when the kernel accounts no swap: then there is nothing to limit it with. */
@@ -466,12 +517,8 @@ static int limits_v2(struct oc_cgroup *cg, const struct oc_plan *plan, struct oc
 	return 0;
 }
 
-/*
- * Outside of what it has delegated, systemd takes a controller back as soon as no unit of its own needs it, and our limit goes
- * with it (seen: cpu, systemd 252, when a unit with CPUQuota ends).  The kernel refuses that while a group below hands the
- * controller on: so the leaf is made in a group that does nothing else.
- */
-static int pin(struct oc_cgroup *cg, struct oc_err *err)
+/* Hand on all that we have to the groups in dir. */
+static int hand_all_on(const struct oc_cgroup *cg, int dir, struct oc_err *err)
 {
 	char words[32] = "";
 
@@ -480,15 +527,43 @@ static int pin(struct oc_cgroup *cg, struct oc_err *err)
 			size_t len = strlen(words);
 			snprintf(words + len, sizeof words - len, "%s+%s", len ? " " : "", controller[order[n]]);
 		}
+	return write_value(dir, "cgroup.subtree_control", words, err);
+}
+
+/*
+ * Outside of what it has delegated, systemd takes a controller back as soon as no unit of its own needs it, and our limit goes
+ * with it (seen: cpu, systemd 252, when a unit with CPUQuota ends).  The kernel refuses that while a group below hands the
+ * controller on: so the leaf is made in a group that does nothing else.
+ */
+static int pin(struct oc_cgroup *cg, struct oc_err *err)
+{
+	struct oc_err taken = {0};
+
 	cg->parent[1] = oc_steal_fd(&cg->parent[0]);
 	if (make_leaf(cg, 1, err) < 0)
 		return -1;
 	cg->parent[0] = oc_steal_fd(&cg->leaf[1]);
-	if (oc_write_file_at(cg->parent[0], "cgroup.subtree_control", words) == 0)
+	if (hand_all_on(cg, cg->parent[0], &taken) == 0)
 		return 0;
 	/* Taken back since we have looked. */
 	hand_on(cg->parent[1]);
-	return write_value(cg->parent[0], "cgroup.subtree_control", words, err);
+	return hand_all_on(cg, cg->parent[0], err);
+}
+
+/*
+ * A group with processes in it may hand nothing on: pid 1 is born in a group beside those of the runners.  The limits stay on the
+ * leaf; but who passes its own group's limit, or the largest where the leaf's is passed, dies alone: not pid 1.
+ */
+static int keep_room(struct oc_cgroup *cg, struct oc_err *err)
+{
+	if (hand_all_on(cg, cg->leaf[0], err) < 0)
+		return -1;
+	if (mkdirat(cg->leaf[0], "init", 0755) < 0)
+		return oc_fail(err, errno, "cannot make a cgroup for pid 1");
+	cg->init = oc_openat2(cg->leaf[0], "init", O_RDONLY | O_DIRECTORY, 0, BENEATH);
+	if (cg->init < 0)
+		return oc_fail(err, errno, "cannot open the new cgroup of pid 1");
+	return 0;
 }
 
 static int create_v2(struct oc_cgroup *cg, const struct oc_plan *plan, char *self, struct oc_err *err)
@@ -497,8 +572,9 @@ static int create_v2(struct oc_cgroup *cg, const struct oc_plan *plan, char *sel
 
 	if (own_v2(self, own, sizeof own, err) < 0 || find_parent_v2(cg, own, sizeof own, err) < 0)
 		return -1;
-	sweep_dead(cg, 0);
-	if ((!cg->delegated && pin(cg, err) < 0) || make_leaf(cg, 0, err) < 0)
+	sweep_dead(cg, 0, OC_CG_BIT(0) | OC_CG_BIT(1));
+	if ((!cg->delegated && pin(cg, err) < 0) || make_leaf(cg, 0, err) < 0 ||
+	    (cg->nested && keep_room(cg, err) < 0))
 		return -1;
 	cg->kind = OC_CGROUP_V2;
 	snprintf(cg->detail, sizeof cg->detail, "v2:");
@@ -611,13 +687,13 @@ int oc_cgroup_remove(struct oc_cgroup *cg)
 {
 	int failed = 0;
 
-	for (int i = 0; i < OC_CG_COUNT; i++) {
+	for (int n = 0; n < OC_CG_COUNT; n++) {
+		/* v1: what sweep_dead() lists, last: it finds what a killed janitor has left.  v2: from the inside. */
+		int i = cg->kind == OC_CGROUP_V1 ? OC_CG_COUNT - 1 - n : n;
 		if (cg->parent[i] < 0)
 			continue; /* by name: a leaf may have been made and not opened yet */
 		/* The last exit is accounted a moment after it can be waited for. */
-		for (int try = 0; unlinkat(cg->parent[i], cg->name, AT_REMOVEDIR) < 0; try++) {
-			if (errno == ENOENT)
-				break;
+		for (int try = 0; remove_group(cg->parent[i], cg->name) < 0; try++) {
 			if (errno != EBUSY || try == 200) {
 				failed = errno;
 				break;

@@ -118,8 +118,11 @@ int oc_step_tty(struct oc_child *c, struct oc_err *err)
 
 	if (!c->want_pty)
 		return 0;
-	oc_auto_close master = oc_openat2(AT_FDCWD, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0,
-					  RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+	/* A runner's filter has no openat2 (payload.c); nobody inside can make a link in /dev. */
+	const int flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
+	oc_auto_close master = c->confined ? open("/dev/pts/ptmx", flags | O_NOFOLLOW)
+					   : oc_openat2(AT_FDCWD, "/dev/pts/ptmx", flags, 0,
+							RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 	if (master < 0 || ioctl(master, TIOCSPTLCK, &zero) < 0)
 		return oc_fail(err, errno, "cannot open a pseudo-terminal");
 	/* By descriptor, never by the name /dev/pts/N (CVE-2025-52565). */
@@ -211,6 +214,8 @@ _Noreturn void oc_child_main(struct oc_child *c)
 	}
 	if (c->wait_for_net)
 		wait_for_net(c);
+	if (c->opt->keep)
+		oc_keeper_main(c, sfd);
 	pid_t payload = oc_payload_start(c);
 	if (payload < 0)
 		give_up(c, c->exec_failed ? OC_MSG_NOEXEC : OC_MSG_ERROR);

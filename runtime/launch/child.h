@@ -47,8 +47,14 @@ struct oc_child {
 	unsigned short filter_len;
 	const struct oc_filter *init_filter;
 	const struct oc_filter *floor; /* below a profile of the user's own; else NULL */
-	char **envp; /* of the payload */
-	const char *path_env;
+	/* The command; a runner (runner.c) fills these for every call. */
+	char *const *argv;
+	char *const *envp;
+	const char *path_env; /* where argv[0] is looked for */
+	const char *workdir;
+	int exec_fd; /* program to run in place of argv[0], or -1 */
+	/* A keeper: we wear the payload's Landlock domain (and its filter) ourselves, it inherits them. */
+	bool confined, filtered;
 	mode_t umask;
 	int stdio[3];	    /* descriptors of the payload's 0 1 2, -1: the terminal */
 	const char *input_path; /* host path of a regular file that is standard input, to be opened again through a read-only mount; or NULL */
@@ -56,6 +62,13 @@ struct oc_child {
 	bool copy_termios;
 	struct termios termios;
 	struct winsize winsize;
+	struct oc_child_overlay {
+		int lock_fd; /* of its store, for as long as the sandbox lives; or -1 */
+		int tree_fd; /* root: its data directory, detached and id-mapped; else -1 */
+		const char *data;
+		dev_t dev;
+		ino_t ino;
+	} overlay; /* see overlay.h */
 	int nproc_limit; /* stand-in for pids, 0: none */
 	uint64_t data_limit; /* stand-in for memory, 0: none */
 	int cpu_limit;	     /* stand-in for cpus: so many processors, 0: all */
@@ -81,9 +94,8 @@ struct oc_child {
 	char detail[OC_LAYER_COUNT][96];
 	struct oc_err err; /* also written by the payload before its execve, it shares our memory */
 	bool exec_failed;
-#ifdef OC_TEST_WEAKEN
-	const char *drop; /* test build only: name of a layer or step that is left out while we claim it */
-#endif
+	/* Test build only: name of a layer or step that is left out while we claim it.  Always here: others hold this struct. */
+	const char *drop;
 };
 
 typedef int (*oc_step_fn)(struct oc_child *c, struct oc_err *err);
@@ -124,8 +136,10 @@ int oc_step_descriptors(struct oc_child *c, struct oc_err *err);
 
 /* In the payload only. */
 int oc_step_rlimits(struct oc_child *c, struct oc_err *err);
+int oc_step_affinity(struct oc_child *c, struct oc_err *err);
 int oc_step_landlock(struct oc_child *c, struct oc_err *err);
 int oc_step_seccomp(struct oc_child *c, struct oc_err *err);
+int oc_filter_load(const struct sock_filter *insns, size_t count, struct oc_err *err);
 
 /* Rows with a layer of their own: c->row is mounted on c->point_fd. */
 int oc_step_dev(struct oc_child *c, struct oc_err *err);
@@ -145,25 +159,33 @@ int oc_mount_tmpfs(uint64_t size, uint64_t inodes, mode_t mode, unsigned attrs, 
 
 /* First function on the far side; never returns. */
 _Noreturn void oc_child_main(struct oc_child *c);
+/* Say OC_MSG_READY. */
+void oc_child_say_ready(struct oc_child *c);
 /* pid 1 after the payload was started: say so, reap, forward, report.  Never returns. */
 _Noreturn void oc_init_loop(struct oc_child *c, pid_t payload, int signal_fd);
+/* pid 1 of a sandbox that is kept, and what it starts: see call.h.  Never return. */
+_Noreturn void oc_keeper_main(struct oc_child *c, int signal_fd);
+_Noreturn void oc_runner_main(struct oc_child *c, int sock, const int *tasks, int count);
 /* Start the payload; returns its pid, or -1 with c->err (exec_failed says whether the sandbox itself was fine). */
 pid_t oc_payload_start(struct oc_child *c);
 
 /* --- messages on the status socket --- */
 enum oc_msg_type {
 	OC_MSG_ERROR = 1, /* child: the sandbox could not be made */
-	OC_MSG_READY,	  /* child: all layers are up, the payload runs; with the pty master if there is one */
+	OC_MSG_READY,	  /* child: all layers are up, the payload runs; with the pty master if there is one; value 1: and last the workspace in memory */
 	OC_MSG_NOEXEC,	  /* child: the sandbox was made, but the program could not be executed */
 	OC_MSG_EXIT,	  /* init: the payload ended */
 	OC_MSG_NET,	  /* child: the inside of the network is made; with its sockets */
 	OC_MSG_GO,	  /* monitor: the id maps are written; or: the egress broker serves */
 	OC_MSG_CGROUP,	  /* monitor: the cgroups are made; with their tasks files */
 	OC_MSG_SIGNAL,	  /* monitor: send value to the payload's process group */
+	OC_MSG_RUNNER,	  /* monitor: start runner value; with its socket and what it joins */
+	OC_MSG_END,	  /* monitor: end runner value and all that descends from it */
+	OC_MSG_GONE,	  /* keeper: that is done, or it ended by itself; err if it could not be started */
 };
 struct oc_msg {
 	uint32_t type;
-	int32_t value; /* wait status, signal */
+	int32_t value; /* wait status, signal, number of a runner */
 	struct rusage usage;
 	struct oc_err err;
 	enum oc_layer_state state[OC_LAYER_COUNT];

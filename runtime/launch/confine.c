@@ -224,7 +224,7 @@ int oc_step_no_new_privs(struct oc_child *c, struct oc_err *err)
  */
 int oc_step_descriptors(struct oc_child *c, struct oc_err *err)
 {
-	int keep = c->opt->exec_fd;
+	int keep = c->exec_fd;
 
 	if (keep >= 0 && keep != 3) {
 		if (dup3(keep, 3, O_CLOEXEC) < 0)
@@ -265,6 +265,16 @@ int oc_step_rlimits(struct oc_child *c, struct oc_err *err)
 		if (setrlimit(RLIMIT_NPROC, &l) < 0)
 			return oc_fail(err, errno, "cannot set the limit nproc");
 	}
+	if (c->data_limit > 0) {
+		struct rlimit l = {c->data_limit, c->data_limit};
+		if (setrlimit(RLIMIT_DATA, &l) < 0)
+			return oc_fail(err, errno, "cannot set the limit data");
+	}
+	return 0;
+}
+
+int oc_step_affinity(struct oc_child *c, struct oc_err *err)
+{
 	if (c->cpu_limit > 0) {
 		cpu_set_t have, want;
 		if (sched_getaffinity(0, sizeof have, &have) < 0)
@@ -279,15 +289,10 @@ int oc_step_rlimits(struct oc_child *c, struct oc_err *err)
 		if (sched_setaffinity(0, sizeof want, &want) < 0)
 			return oc_fail(err, errno, "sched_setaffinity");
 	}
-	if (c->data_limit > 0) {
-		struct rlimit l = {c->data_limit, c->data_limit};
-		if (setrlimit(RLIMIT_DATA, &l) < 0)
-			return oc_fail(err, errno, "cannot set the limit data");
-	}
 	return 0;
 }
 
-static int load(const struct sock_filter *insns, size_t count, struct oc_err *err)
+int oc_filter_load(const struct sock_filter *insns, size_t count, struct oc_err *err)
 {
 	struct sock_fprog prog = {.len = (unsigned short)count,
 				  .filter = (struct sock_filter *)(uintptr_t)insns};
@@ -318,13 +323,13 @@ int oc_step_seccomp(struct oc_child *c, struct oc_err *err)
 	if (!c->filter)
 		return oc_fail(err, 0, "there is no filter %s", c->plan->seccomp);
 	if ((c->cpu_limit > 0 || c->data_limit > 0) &&
-	    load(stand_ins, sizeof stand_ins / sizeof stand_ins[0], err) < 0)
+	    oc_filter_load(stand_ins, sizeof stand_ins / sizeof stand_ins[0], err) < 0)
 		return -1;
 	/*
 	 * A profile of the user's own comes on top of the floor, which keeps what no profile may give away: set-user-id files
 	 * in a workspace that is mapped to root, namespaces, the caller's terminal, foreign system call tables.
 	 */
-	if (c->floor && load(c->floor->insns, c->floor->count, err) < 0)
+	if (c->floor && oc_filter_load(c->floor->insns, c->floor->count, err) < 0)
 		return -1;
-	return load(c->filter, c->filter_len, err);
+	return oc_filter_load(c->filter, c->filter_len, err);
 }

@@ -161,11 +161,28 @@ int oc_egress_ready(struct oc_egress *e, struct oc_err *err)
 	return 0;
 }
 
+int oc_egress_keep_door(struct oc_egress *e, const struct oc_control_service *service,
+			struct oc_err *err)
+{
+	e->stays = true;
+	oc_control_keep(&e->door, e->plan, service);
+	if (oc_control_open(&e->door, e->plan, err) < 0)
+		return oc_err_step(err, "door");
+	if (!e->on)
+		return 0;
+	e->live.dir = e->door.dir_fd;
+	e->live.fd = oc_control_log(&e->door, err);
+	if (e->live.fd < 0)
+		return oc_err_step(err, "door");
+	oc_egress_keep(e);
+	return 0;
+}
+
 void oc_egress_open(struct oc_egress *e)
 {
 	struct oc_err why = {0};
 
-	if (!e->on)
+	if (!e->on || e->stays)
 		return;
 	if (oc_control_open(&e->door, e->plan, &why) == 0) {
 		e->live.dir = e->door.dir_fd;
@@ -200,14 +217,13 @@ void oc_egress_cut(struct oc_egress *e, const char *why)
 		snprintf(r->how, sizeof r->how, "exit status %d", WEXITSTATUS(status));
 }
 
-void oc_egress_poll(const struct oc_egress *e, struct pollfd p[OC_EGRESS_POLL])
+void oc_egress_broker_poll(const struct oc_egress *e, struct pollfd p[OC_EGRESS_BROKER_POLL])
 {
 	p[0] = (struct pollfd){.fd = e->broker.pidfd, .events = POLLIN};
 	p[1] = (struct pollfd){.fd = e->records, .events = POLLIN};
-	oc_control_poll(&e->door, p + 2);
 }
 
-void oc_egress_run(struct oc_egress *e, const struct pollfd p[OC_EGRESS_POLL])
+void oc_egress_broker_run(struct oc_egress *e, const struct pollfd p[OC_EGRESS_BROKER_POLL])
 {
 	if (!e->on)
 		return;
@@ -215,7 +231,20 @@ void oc_egress_run(struct oc_egress *e, const struct pollfd p[OC_EGRESS_POLL])
 		oc_egress_read(e, READ_AT_ONCE);
 	if (p[0].revents)
 		oc_egress_cut(e, NULL);
-	oc_control_run(&e->door, p + 2, oc_egress_handle, e);
+}
+
+void oc_egress_poll(const struct oc_egress *e, struct pollfd p[OC_EGRESS_POLL])
+{
+	oc_egress_broker_poll(e, p);
+	oc_control_poll(&e->door, p + OC_EGRESS_BROKER_POLL);
+}
+
+void oc_egress_run(struct oc_egress *e, const struct pollfd p[OC_EGRESS_POLL])
+{
+	if (!e->on)
+		return;
+	oc_egress_broker_run(e, p);
+	oc_control_run(&e->door, p + OC_EGRESS_BROKER_POLL, oc_egress_handle, e);
 }
 
 /* --- numbers --- */
@@ -325,8 +354,10 @@ void oc_egress_end(struct oc_egress *e)
 	oc_auto_buf answer = {0};
 	struct oc_err why = {0};
 
-	if (!e->on)
+	if (!e->on) {
+		oc_control_close(&e->door);
 		return;
+	}
 	/* The broker has something to do yet. */
 	oc_closep(&e->live.fd);
 	e->live.fd = -1;
@@ -355,8 +386,10 @@ void oc_egress_abandon(struct oc_egress *e)
 {
 	struct pollfd p = {.fd = e->broker.pidfd, .events = POLLIN};
 
-	if (!e->on)
+	if (!e->on) {
+		oc_control_close(&e->door);
 		return;
+	}
 	/* It has the monitor's death as its own; that is a moment later, and this is certain. */
 	if (p.fd >= 0) {
 		oc_sys_pidfd_send_signal(p.fd, SIGKILL, 0);

@@ -7,7 +7,8 @@
  * when the broker dies.  Records come through a pipe and are written by the monitor, so that no
  * file can grow beyond its bound whatever the broker does.
  *
- * With egress mode none every function is a no-operation.
+ * With egress mode none every function is a no-operation, but for the door of a sandbox that is kept
+ * (oc_egress_keep_door): it is there always.
  *
  * Must not: keep a copy of a socket that the broker serves; let the payload start before it serves;
  * start a second broker when the first has ended.
@@ -42,7 +43,7 @@ struct oc_egress_texts {
 
 struct oc_egress {
 	const struct oc_plan *plan;
-	bool on;
+	bool on, stays; /* stays: the sandbox is kept */
 	struct oc_broker broker;
 	int rules;   /* netlink socket of the sandbox's namespace, or -1 */
 	int records; /* our end of the pipe from the broker, or -1 */
@@ -54,9 +55,7 @@ struct oc_egress {
 	bool skip;			    /* the rest of a line that is too long */
 	char *last[OC_EGRESS_RECORDS];
 	bool leaving;
-#ifdef OC_TEST_WEAKEN
 	const char *drop; /* test build only, as in struct oc_child */
-#endif
 	struct oc_egress_report *report;
 };
 
@@ -69,11 +68,25 @@ void oc_egress_init(struct oc_egress *e, const struct oc_plan *plan,
 int oc_egress_spawn(struct oc_egress *e, struct oc_err *err);
 /* Open the door and the files.  A sandbox is none the worse without: report->no_door says why. */
 void oc_egress_open(struct oc_egress *e);
+/*
+ * Before oc_sandbox_up: the sandbox is kept, and its door is for all that is asked of it.  Opens the
+ * door and the files; without the door it fails.  service hands what begins with "net." to
+ * oc_egress_handle; the caller polls and serves the door itself.
+ */
+int oc_egress_keep_door(struct oc_egress *e, const struct oc_control_service *service,
+			struct oc_err *err);
+/* An oc_control_handler; ctx is the struct oc_egress. */
+int oc_egress_handle(void *ctx, const char *op, const struct oc_json *request,
+		     struct oc_json_writer *w, struct oc_err *err);
 /* OC_MSG_NET has come: pass its descriptors on.  They are closed here, whatever happens. */
 int oc_egress_send(struct oc_egress *e, const int fds[OC_MSG_FDS], struct oc_err *err);
 /* Wait until it serves. */
 int oc_egress_ready(struct oc_egress *e, struct oc_err *err);
 
+/* The broker alone: the first OC_EGRESS_BROKER_POLL of the entries below. */
+#define OC_EGRESS_BROKER_POLL 2
+void oc_egress_broker_poll(const struct oc_egress *e, struct pollfd p[OC_EGRESS_BROKER_POLL]);
+void oc_egress_broker_run(struct oc_egress *e, const struct pollfd p[OC_EGRESS_BROKER_POLL]);
 void oc_egress_poll(const struct oc_egress *e, struct pollfd p[OC_EGRESS_POLL]);
 void oc_egress_run(struct oc_egress *e, const struct pollfd p[OC_EGRESS_POLL]);
 

@@ -218,6 +218,10 @@ int oc_egress_handle(void *ctx, const char *op, const struct oc_json *request,
 {
 	struct oc_egress *e = ctx;
 
+	if (!e->on) {
+		oc_fail(err, 0, "this sandbox has no network");
+		return oc_err_hint(err, "it was made with --egress none; make it anew with --allow");
+	}
 	if (strcmp(op, "net.rules") == 0) {
 		write_rules(e, w);
 		return 0;

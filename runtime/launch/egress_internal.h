@@ -21,8 +21,6 @@ void oc_egress_read(struct oc_egress *e, size_t most);
 void oc_egress_list(struct oc_egress *e);
 
 /* egress_door.c */
-int oc_egress_handle(void *ctx, const char *op, const struct oc_json *request,
-		     struct oc_json_writer *w, struct oc_err *err);
 void oc_egress_texts_free(struct oc_egress_texts *t);
 
 #endif

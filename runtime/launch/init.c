@@ -7,6 +7,7 @@
  * neither trace nor signal it, and a filter of its own leaves it a dozen system calls.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/sys.h"
 
@@ -63,13 +65,30 @@ static void lock_down(struct oc_child *c)
 	}
 }
 
-_Noreturn void oc_init_loop(struct oc_child *c, pid_t payload, int signal_fd)
+void oc_child_say_ready(struct oc_child *c)
 {
 	struct oc_msg ready = {.type = OC_MSG_READY};
+	oc_auto_close memory = -1;
+	int fds[2];
+	size_t n = 0;
 
 	memcpy(ready.state, c->state, sizeof ready.state);
 	memcpy(ready.detail, c->detail, sizeof ready.detail);
-	oc_msg_send(c->status_fd, &ready, c->pty_master);
+	if (c->pty_master >= 0)
+		fds[n++] = c->pty_master;
+	/* Nobody inside can mount over it; its fill is looked at from outside. */
+	if (oc_plan_disk_bound(c->plan) == OC_DISK_HARD)
+		memory = open("/workspace", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (memory >= 0) {
+		fds[n++] = memory;
+		ready.value = 1;
+	}
+	oc_msg_send_fds(c->status_fd, &ready, fds, n);
+}
+
+_Noreturn void oc_init_loop(struct oc_child *c, pid_t payload, int signal_fd)
+{
+	oc_child_say_ready(c);
 
 	/* What only the set-up needed; in particular nothing of the terminal, whose end must reach the monitor. */
 	for (int fd = 0; fd < 3; fd++)

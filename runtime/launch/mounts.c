@@ -20,6 +20,7 @@
 
 #include "base/fd.h"
 #include "runtime/launch/child.h"
+#include "runtime/launch/overlay.h"
 #include "runtime/launch/sys.h"
 
 #define IN_ROOT (RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
@@ -328,6 +329,13 @@ static int bind_row(struct oc_child *c, size_t i, struct oc_err *err)
 		if (oc_sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
 			return oc_fail(err, errno, "cannot set the flags of %s", row->target);
 	}
+	oc_auto_close overlay = -1;
+	if (row->overlay) {
+		overlay = oc_overlay_mount(c, row, tree, err);
+		if (overlay < 0)
+			return -1;
+		tree = overlay;
+	}
 	if (row->fd < 0) { /* built-in rows were not looked at by the plan */
 		struct stat st;
 		if (fstat(tree, &st) < 0)
@@ -337,7 +345,9 @@ static int bind_row(struct oc_child *c, size_t i, struct oc_err *err)
 	if (attach(c, tree, row->target, is_dir, 0755, err) < 0)
 		return -1;
 	if (row->fd >= 0 && !row->read_only && i < KEPT_ROWS)
-		c->mounts[i].at_fd = prepared >= 0 ? prepared : oc_steal_fd(&own);
+		c->mounts[i].at_fd = row->overlay    ? oc_steal_fd(&overlay)
+				     : prepared >= 0 ? prepared
+						     : oc_steal_fd(&own);
 	return 0;
 }
 

@@ -23,7 +23,8 @@ int oc_msg_send_fds(int sock, const struct oc_msg *m, const int *fds, size_t cou
 
 	/* Everything behind the error is only in OC_MSG_READY: do not make the other messages 2 KB larger. */
 	if (m->type == OC_MSG_NET || m->type == OC_MSG_GO || m->type == OC_MSG_CGROUP ||
-	    m->type == OC_MSG_SIGNAL || m->type == OC_MSG_EXIT)
+	    m->type == OC_MSG_SIGNAL || m->type == OC_MSG_EXIT || m->type == OC_MSG_RUNNER ||
+	    m->type == OC_MSG_END)
 		iov.iov_len = offsetof(struct oc_msg, err);
 	if (count > OC_MSG_FDS) {
 		errno = EINVAL;

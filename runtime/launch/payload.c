@@ -50,16 +50,21 @@ static int enter_workdir(struct oc_child *c, struct oc_err *err)
 {
 	char cwd[4096];
 
-	/* No magic link (/proc/self/fd/N): they lead out of any root. */
-	oc_auto_close dir = oc_openat2(AT_FDCWD, c->plan->workdir, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
+	/*
+	 * No magic link (/proc/self/fd/N): they lead out of any root.  The filter of most profiles has no openat2, whose flags it
+	 * cannot see; a runner that wears it has no directory of the host among its descriptors, and what follows holds, too.
+	 */
+	oc_auto_close dir = c->confined ? open(c->workdir, O_PATH | O_DIRECTORY | O_CLOEXEC)
+					: oc_openat2(AT_FDCWD, c->workdir, O_PATH | O_DIRECTORY, 0,
+						     RESOLVE_NO_MAGICLINKS);
 	if (dir < 0 || fchdir(dir) < 0) {
-		oc_fail(err, errno, "cannot change to the working directory %s", c->plan->workdir);
+		oc_fail(err, errno, "cannot change to the working directory %s", c->workdir);
 		return oc_err_hint(err, "--workdir is a path inside the sandbox");
 	}
 	/* "(unreachable)/..." is a directory outside of the root: CVE-2024-21626. */
 	if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0 || cwd[0] != '/')
 		return oc_fail(err, 0, "the working directory %s lies outside of the root",
-			       c->plan->workdir);
+			       c->workdir);
 	return 0;
 }
 
@@ -80,12 +85,12 @@ static void default_signals(void)
 /* execvp's search without its heap, and without its fallback to a shell. */
 static void exec_program(struct oc_child *c)
 {
-	char *const *argv = c->plan->argv;
+	char *const *argv = c->argv;
 	const char *name = argv[0];
 	char path[4096];
 	bool denied = false;
 
-	if (c->opt->exec_fd >= 0) {
+	if (c->exec_fd >= 0) {
 		oc_sys_execveat(3, "", argv, c->envp, AT_EMPTY_PATH);
 		if (errno == ENOSYS) /* profile strict */
 			execve("/proc/self/fd/3", argv, c->envp);
@@ -137,12 +142,13 @@ static int payload_main(void *arg)
 	if (step(c, "tty", new_session) < 0 || step(c, "streams", place_streams) < 0 ||
 	    step(c, "workdir", enter_workdir) < 0 ||
 	    oc_child_step(c, OC_LAYER_RLIMITS, oc_step_rlimits) < 0 ||
-	    oc_child_step(c, OC_LAYER_LANDLOCK, oc_step_landlock) < 0 ||
+	    (!c->confined && (oc_child_step(c, OC_LAYER_RLIMITS, oc_step_affinity) < 0 ||
+			      oc_child_step(c, OC_LAYER_LANDLOCK, oc_step_landlock) < 0)) ||
 	    oc_child_step(c, OC_LAYER_DESCRIPTORS, oc_step_descriptors) < 0)
 		_exit(125);
 	umask(c->umask);
 	default_signals();
-	if (oc_child_step(c, OC_LAYER_SECCOMP, oc_step_seccomp) < 0)
+	if (!c->filtered && oc_child_step(c, OC_LAYER_SECCOMP, oc_step_seccomp) < 0)
 		_exit(125);
 	exec_program(c);
 	c->exec_failed = true;

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "runtime/launch/helper.h"
+#include "runtime/launch/overlay.h"
 #include "runtime/launch/prepare.h"
 #include "runtime/launch/sys.h"
 
@@ -53,7 +54,7 @@ static void build_env(struct oc_child *c)
 {
 	const struct oc_plan *p = c->plan;
 
-	c->envp = oc_arena_array(p->arena, p->env_count + 1, sizeof *c->envp);
+	char **envp = oc_arena_array(p->arena, p->env_count + 1, sizeof *envp);
 	c->path_env = "/usr/bin:/bin";
 	for (size_t i = 0; i < p->env_count; i++) {
 		size_t n = strlen(p->env[i].name), v = strlen(p->env[i].value);
@@ -61,10 +62,14 @@ static void build_env(struct oc_child *c)
 		memcpy(s, p->env[i].name, n);
 		s[n] = '=';
 		memcpy(s + n + 1, p->env[i].value, v + 1);
-		c->envp[i] = s;
+		envp[i] = s;
 		if (strcmp(p->env[i].name, "PATH") == 0)
 			c->path_env = s + n + 1;
 	}
+	c->envp = envp;
+	c->argv = p->argv;
+	c->workdir = p->workdir;
+	c->exec_fd = c->opt->exec_fd;
 }
 
 /* A profile of the user's: compiled by the helper that has libseccomp, read back through a pipe. */
@@ -139,8 +144,8 @@ static int find_filter(struct oc_child *c, struct oc_err *err)
 }
 
 /* Root: clone, flag and id-map a source while we have the privilege; the far side only attaches it. */
-static int prepare_tree(struct oc_child *c, const struct oc_mount *row, int fd, int *out,
-			struct oc_err *err)
+int oc_prepare_tree(const struct oc_child *c, const struct oc_mount *row, int fd, int *out,
+		    struct oc_err *err)
 {
 	oc_auto_close tree = oc_sys_open_tree(
 		fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
@@ -199,7 +204,9 @@ static int prepare_mounts(struct oc_child *c, struct oc_err *err)
 			row->owner_gid = st.st_gid;
 		}
 		if (row->fd >= 0 && c->privileged &&
-		    prepare_tree(c, row, row->fd, &c->mounts[i].tree_fd, err) < 0)
+		    oc_prepare_tree(c, row, row->fd, &c->mounts[i].tree_fd, err) < 0)
+			return -1;
+		if (row->overlay && oc_overlay_prepare(c, row, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -237,7 +244,7 @@ int oc_prepare_child(struct oc_child *c, const struct oc_plan *plan, const struc
 	c->plan = plan;
 	c->opt = opt;
 	c->status_fd = c->root_fd = c->null_fd = c->empty_dir_fd = c->ruleset_fd = c->proc_fd = c->sys_fd = -1;
-	c->dev_fd = c->shm_fd = -1;
+	c->dev_fd = c->shm_fd = c->overlay.lock_fd = c->overlay.tree_fd = -1;
 	c->pty_master = c->pty_slave = c->parent_fd = -1;
 	c->stdio[0] = opt->in;
 	c->stdio[1] = opt->out;
@@ -272,4 +279,6 @@ void oc_prepare_close(struct oc_child *c)
 	for (size_t i = 0; c->mounts && i < c->plan->mount_count; i++)
 		oc_closep(&c->mounts[i].tree_fd);
 	c->mounts = NULL;
+	oc_closep(&c->overlay.tree_fd);
+	c->overlay.tree_fd = -1;
 }

@@ -24,29 +24,34 @@ static struct oc_pump *pump_at(struct oc_relay *r, int i)
 	return i == 0 ? &r->in : i == 1 ? &r->out : &r->err;
 }
 
-int oc_relay_prepare(struct oc_relay *r, struct oc_child *c, const struct oc_plan *plan, struct oc_err *err)
+void oc_relay_init(struct oc_relay *r)
 {
-	bool any = false;
-
-	r->master = -1;
-	r->raw = r->asked = false;
+	*r = (struct oc_relay){.master = -1};
 	pump_init(&r->in, -1, -1);
 	pump_init(&r->out, -1, -1);
 	pump_init(&r->err, -1, -1);
+	for (int i = 0; i < 3; i++)
+		r->tty[i] = r->pipe_end[i] = r->inner[i] = -1;
+}
+
+int oc_relay_prepare(struct oc_relay *r, struct oc_streams *s, struct oc_arena *a, enum oc_tty_mode tty,
+		     struct oc_err *err)
+{
+	bool any = false;
+
 	for (int i = 0; i < 3; i++) {
-		r->tty[i] = isatty(c->stdio[i]) ? c->stdio[i] : -1;
-		r->pipe_end[i] = r->inner[i] = -1;
+		r->tty[i] = isatty(s->fd[i]) ? s->fd[i] : -1;
 		any = any || r->tty[i] >= 0;
 	}
-	if (plan->tty == OC_TTY_YES && r->tty[0] < 0) {
+	if (tty == OC_TTY_YES && r->tty[0] < 0) {
 		oc_fail(err, ENOTTY, "--tty needs a terminal as standard input");
 		return oc_err_step(err, "tty");
 	}
 	if (!any)
 		return 0;
 	for (int i = 0; i < 3; i++)
-		pump_at(r, i)->buf = oc_arena_alloc(plan->arena, OC_RELAY_BUFFER);
-	if (plan->tty == OC_TTY_NO) {
+		pump_at(r, i)->buf = oc_arena_alloc(a, OC_RELAY_BUFFER);
+	if (tty == OC_TTY_NO) {
 		for (int i = 0; i < 3; i++) {
 			int fds[2];
 			if (r->tty[i] < 0)
@@ -55,26 +60,37 @@ int oc_relay_prepare(struct oc_relay *r, struct oc_child *c, const struct oc_pla
 				return oc_fail(err, errno, "pipe");
 			r->pipe_end[i] = fds[i == 0 ? 1 : 0];
 			r->inner[i] = fds[i == 0 ? 0 : 1];
-			c->stdio[i] = r->inner[i];
+			s->fd[i] = r->inner[i];
 		}
 		return 0;
 	}
-	c->want_pty = true;
+	s->want_pty = true;
 	for (int i = 0; i < 3; i++) {
 		if (r->tty[i] < 0)
 			continue;
-		c->stdio[i] = -1;
-		if (!c->copy_termios && tcgetattr(r->tty[i], &c->termios) == 0 &&
-		    ioctl(r->tty[i], TIOCGWINSZ, &c->winsize) == 0)
-			c->copy_termios = true;
+		s->fd[i] = -1;
+		if (!s->copy_termios && tcgetattr(r->tty[i], &s->termios) == 0 &&
+		    ioctl(r->tty[i], TIOCGWINSZ, &s->winsize) == 0)
+			s->copy_termios = true;
 	}
 	/*
 	 * The caller's terminal is only put into raw mode for input.  Without that it processes the output itself; done by both, a line
 	 * would end in two carriage returns.
 	 */
 	if (r->tty[0] < 0)
-		c->termios.c_oflag &= ~(tcflag_t)OPOST;
+		s->termios.c_oflag &= ~(tcflag_t)OPOST;
 	return 0;
+}
+
+static void go_raw(struct oc_relay *r)
+{
+	struct termios raw;
+
+	if (tcgetattr(r->tty[0], &r->saved) < 0)
+		return;
+	raw = r->saved;
+	cfmakeraw(&raw);
+	r->raw = tcsetattr(r->tty[0], TCSADRAIN, &raw) == 0;
 }
 
 void oc_relay_start(struct oc_relay *r, int master)
@@ -91,11 +107,7 @@ void oc_relay_start(struct oc_relay *r, int master)
 			r->out.to = r->tty[0];
 		if (r->tty[0] >= 0) {
 			pump_init(&r->in, r->tty[0], master);
-			if (tcgetattr(r->tty[0], &r->saved) == 0) {
-				struct termios raw = r->saved;
-				cfmakeraw(&raw);
-				r->raw = tcsetattr(r->tty[0], TCSADRAIN, &raw) == 0;
-			}
+			go_raw(r);
 		}
 		return;
 	}
@@ -105,6 +117,30 @@ void oc_relay_start(struct oc_relay *r, int master)
 		pump_init(&r->out, r->pipe_end[1], r->tty[1]);
 	if (r->pipe_end[2] >= 0)
 		pump_init(&r->err, r->pipe_end[2], r->tty[2]);
+}
+
+void oc_relay_join(struct oc_relay *r, struct oc_arena *a, const int theirs[3], bool master)
+{
+	for (int i = 0; i < 3; i++) {
+		r->tty[i] = isatty(i) ? i : -1;
+		pump_at(r, i)->buf = oc_arena_alloc(a, OC_RELAY_BUFFER);
+		if (i == 0 && master)
+			r->master = theirs[0];
+		else
+			r->pipe_end[i] = theirs[i];
+		if (theirs[i] >= 0) {
+			pump_init(pump_at(r, i), i ? theirs[i] : 0, i ? i : theirs[0]);
+			fcntl(theirs[i], F_SETFL, fcntl(theirs[i], F_GETFL) | O_NONBLOCK);
+		}
+	}
+	if (master && r->tty[0] >= 0)
+		go_raw(r);
+}
+
+bool oc_relay_flows(const struct oc_relay *r)
+{
+	return (r->out.from >= 0 && (!r->out.eof || r->out.start < r->out.end)) ||
+	       (r->err.from >= 0 && (!r->err.eof || r->err.start < r->err.end));
 }
 
 /* Two entries a pump: its source while there is room, its sink while there is something to write. */
@@ -127,6 +163,30 @@ static void note_questions(struct oc_relay *r, const char *data, size_t n)
 		r->asked = true;
 }
 
+/* Ctrl-P is held back until it is known what follows. */
+static size_t find_keys(struct oc_relay *r, char *data, size_t n)
+{
+	char kept[OC_RELAY_BUFFER + 1];
+	size_t k = 0;
+
+	for (size_t i = 0; i < n && !r->left; i++) {
+		bool again = r->ctrl_p;
+		r->ctrl_p = false;
+		if (again && data[i] == 0x11) {
+			r->left = true;
+			break;
+		}
+		if (again)
+			kept[k++] = 0x10;
+		if (data[i] == 0x10)
+			r->ctrl_p = true;
+		else
+			kept[k++] = data[i];
+	}
+	memcpy(data, kept, k);
+	return k;
+}
+
 static void pump_read(struct oc_relay *r, struct oc_pump *m)
 {
 	if (m->start > 0) {
@@ -134,13 +194,15 @@ static void pump_read(struct oc_relay *r, struct oc_pump *m)
 		m->end -= m->start;
 		m->start = 0;
 	}
-	if (m->end == OC_RELAY_BUFFER)
+	/* One byte less: a Ctrl-P that was held back may come before what is read now. */
+	size_t room = OC_RELAY_BUFFER - m->end - (m == &r->in && r->ctrl_p);
+	if (!room)
 		return;
-	ssize_t n = read(m->from, m->buf + m->end, OC_RELAY_BUFFER - m->end);
+	ssize_t n = read(m->from, m->buf + m->end, room);
 	if (n > 0) {
 		if (m != &r->in)
 			note_questions(r, m->buf + m->end, (size_t)n);
-		m->end += (size_t)n;
+		m->end += m == &r->in && r->keys ? find_keys(r, m->buf + m->end, (size_t)n) : (size_t)n;
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		m->eof = true; /* EIO: the last holder of the terminal's other end is gone */
 	}

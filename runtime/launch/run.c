@@ -19,44 +19,30 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "runtime/launch/cgroup.h"
-#include "runtime/launch/egress.h"
-#include "runtime/launch/janitor.h"
 #include "runtime/launch/pipes.h"
-#include "runtime/launch/prepare.h"
 #include "runtime/launch/relay.h"
 #include "runtime/launch/sampler.h"
-#include "runtime/launch/spawn.h"
+#include "runtime/launch/sandbox.h"
 #include "runtime/launch/sys.h"
 
 /* From SIGTERM to SIGKILL when the time is up. */
 #define GRACE_MS 2000
-/* Controllers whose stand-in is the sampler. */
-#define SAMPLED (OC_CG_BIT(OC_CG_MEMORY) | OC_CG_BIT(OC_CG_PIDS))
 
 struct run {
 	const struct oc_plan *plan;
 	const struct oc_launch_options *opt;
 	struct oc_result *res;
-	struct oc_child child;
-	struct oc_cgroup cg;
-	struct oc_janitor janitor;
+	struct oc_sandbox s;
 	struct oc_relay relay;
 	struct oc_pipes pipes;
-	struct oc_egress egress;
-	pid_t init;
-	int sock;	/* to pid 1 */
 	int signal_fd;
-	int caller_fd;	/* pidfd of the process that started us, or -1 */
-	int oom_fd;	/* v1: readable when the memory limit was hit, or -1 */
+	int caller_fd; /* pidfd of the process that started us, or -1 */
 	sigset_t old_mask;
 	uint64_t started_us, deadline_us, kill_us; /* monotonic; 0: none */
-	bool ready, reported, timed_out, over_memory;
+	bool reported, timed_out;
 	int wait_status;
 	bool has_usage;
 	struct oc_cgroup_usage usage;
-	unsigned missing; /* OC_CG_BIT of the controllers that something else stands in for */
-	uint64_t sampled_memory, sampled_pids;
 };
 
 const char *oc_cause_name(enum oc_cause c)
@@ -113,208 +99,11 @@ static int block_signals(struct run *r, struct oc_err *err)
 	return 0;
 }
 
-/* What stands in for the controllers that are not to be had. */
-static void stand_in(struct run *r)
-{
-	static const char *const by[OC_CG_COUNT] = {
-		[OC_CG_MEMORY] = "memory by RLIMIT_DATA",
-		[OC_CG_PIDS] = "pids by RLIMIT_NPROC",
-		[OC_CG_CPU] = "cpu by affinity",
-	};
-	char text[sizeof r->child.detail[0]];
-	size_t len = (size_t)snprintf(text, sizeof text, "%s%sstand-ins: ", r->cg.detail, r->cg.detail[0] ? "; " : "");
-
-	r->child.state[OC_LAYER_CGROUP] = OC_STATE_PARTIAL;
-	for (int i = OC_CG_COUNT - 1, n = 0; i >= 0; i--)
-		if ((r->missing & OC_CG_BIT(i)) && len < sizeof text)
-			len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", n++ ? ", " : "", by[i]);
-	oc_child_detail(&r->child, OC_LAYER_CGROUP, text);
-	if (r->missing & SAMPLED)
-		oc_child_detail_add(&r->child, OC_LAYER_CGROUP, ", sampling");
-	if (r->missing & OC_CG_BIT(OC_CG_PIDS))
-		r->child.nproc_limit = (int)(r->plan->pids > 1000000 ? 1000000 : r->plan->pids);
-	if (r->missing & OC_CG_BIT(OC_CG_MEMORY))
-		r->child.data_limit = r->plan->memory_bytes;
-	if (r->missing & OC_CG_BIT(OC_CG_CPU))
-		r->child.cpu_limit = (int)((r->plan->cpu_millis + 999) / 1000);
-}
-
-/* The cgroup, or what stands in for it. */
-static int limit(struct run *r, struct oc_err *err)
-{
-	struct oc_err why = {0};
-
-	oc_cgroup_init(&r->cg);
-#ifdef OC_TEST_WEAKEN
-	if (r->child.drop && strcmp(r->child.drop, "cgroup") == 0)
-		return 0;
-#endif
-	if (oc_cgroup_create(&r->cg, r->plan, &why) == 0) {
-		oc_child_detail(&r->child, OC_LAYER_CGROUP, r->cg.detail);
-		if (r->cg.kind == OC_CGROUP_V1)
-			for (int i = 0; i < OC_CG_COUNT; i++)
-				r->child.cgroup_tasks_fd[r->child.cgroup_tasks_count++] = r->cg.tasks[i];
-		r->missing = r->cg.missing;
-		if (!r->missing)
-			return 0;
-		for (int i = 0; i < OC_CG_COUNT; i++)
-			if (r->missing & OC_CG_BIT(i))
-				oc_fail(&why, 0, "no cgroup hands the %s controller to us", oc_cgroup_controller(i));
-		oc_err_hint(&why, "see `oc-sandbox doctor`");
-	} else {
-		oc_cgroup_init(&r->cg);
-		r->missing = OC_CG_ALL;
-	}
-	/*
-	 * An ordinary user without delegation: the stand-ins, said aloud.  As root a cgroup is always to be had, so
-	 * its absence is a failure like any other.
-	 */
-	bool missing = r->plan->may_be_missing & OC_LAYER_BIT(OC_LAYER_CGROUP);
-	if (r->plan->require_cgroup || (r->child.privileged && !missing)) {
-		*err = why;
-		oc_err_step(err, oc_layer_info(OC_LAYER_CGROUP)->name);
-		return -1;
-	}
-	stand_in(r);
-	return 0;
-}
-
-/* The far side has failed already; why, is in the socket. */
-static bool gone(int errnum)
-{
-	return errnum == EPIPE || errnum == ECONNRESET;
-}
-
-/* While somebody holds its mount namespace, the end of pid 1 does not wait for the mounts to be taken apart. */
-static void hold_mounts(struct run *r)
-{
-	char path[64];
-
-	if (!r->opt->exits_next)
-		return;
-	snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)r->init);
-	r->janitor.hold_fd = open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static int start(struct run *r, struct oc_err *err)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return oc_fail(err, errno, "socketpair");
-	r->sock = pair[0];
-	r->child.status_fd = pair[1];
-	r->init = oc_spawn(&r->child, &r->cg, &r->janitor.init_pidfd, err);
-	if (r->init == 0) {
-		close(pair[0]);
-		oc_child_main(&r->child);
-	}
-	if (r->init < 0) {
-		close(pair[1]);
-		r->child.status_fd = -1;
-		return -1;
-	}
-	/* First what the far side waits for. */
-	if (r->child.privileged && (r->child.clone_flags & CLONE_NEWUSER)) {
-		if (oc_ids_write_maps(r->init, r->plan, err) < 0) {
-			oc_err_step(err, "user");
-			return -1;
-		}
-		struct oc_msg go = {.type = OC_MSG_GO};
-		if (oc_msg_send(r->sock, &go, -1) < 0 && !gone(errno))
-			return oc_fail(err, errno, "cannot talk to pid 1");
-	}
-	close(pair[1]);
-	r->child.status_fd = -1;
-	hold_mounts(r);
-	oc_prepare_close(&r->child);
-	return 0;
-}
-
-static int send_cgroup(struct run *r, struct oc_err *err)
-{
-	struct oc_msg m = {.type = OC_MSG_CGROUP};
-
-	if (oc_msg_send_fds(r->sock, &m, r->cg.tasks, OC_CG_COUNT) < 0 && !gone(errno))
-		return oc_fail(err, errno, "cannot talk to pid 1");
-	return 0;
-}
-
-/* The next message of pid 1 while it sets up: of the type wanted (0), or why not (-1, 1: the program). */
-static int next_message(struct run *r, enum oc_msg_type wanted, struct oc_msg *m, int fds[OC_MSG_FDS],
-			struct oc_err *err)
-{
-	ssize_t n = oc_msg_recv_fds(r->sock, m, fds);
-
-	if (n <= 0) {
-		oc_fail(err, n < 0 ? errno : 0, "pid 1 of the sandbox died while it was set up");
-		oc_err_hint(err, "it may have been killed; see the kernel log");
-		return oc_err_step(err, "pid");
-	}
-	if (m->type == OC_MSG_ERROR || m->type == OC_MSG_NOEXEC) {
-		*err = m->err;
-		if (m->type == OC_MSG_ERROR)
-			return -1;
-		/* The sandbox was fine, the program was not there or not executable. */
-		r->res->error = m->err;
-		r->res->status = m->err.errnum == ENOENT || m->err.errnum == ENOTDIR ? 127 : 126;
-		return 1;
-	}
-	if (m->type != wanted)
-		return oc_fail(err, EPROTO, "unexpected message %u from pid 1", m->type);
-	return 0;
-}
-
-/* The sockets that were opened inside go to the broker; pid 1 waits before the payload until it serves. */
-static int connect_net(struct run *r, struct oc_err *err)
-{
-	struct oc_msg m, go = {.type = OC_MSG_GO};
-	int fds[OC_MSG_FDS];
-
-	if (!r->egress.on)
-		return 0;
-	if (next_message(r, OC_MSG_NET, &m, fds, err) != 0)
-		return -1;
-	if (oc_egress_send(&r->egress, fds, err) < 0)
-		return -1;
-	if (oc_egress_ready(&r->egress, err) < 0)
-		return -1;
-	if (oc_msg_send(r->sock, &go, -1) < 0 && !gone(errno))
-		return oc_fail(err, errno, "cannot talk to pid 1");
-	return 0;
-}
-
-/* Until pid 1 says that the command runs, or why not. */
-static int wait_ready(struct run *r, struct oc_err *err)
-{
-	struct oc_msg m;
-	int fds[OC_MSG_FDS];
-	int rc = next_message(r, OC_MSG_READY, &m, fds, err);
-
-	if (rc != 0)
-		return rc;
-	memcpy(r->child.state, m.state, sizeof m.state);
-	memcpy(r->child.detail, m.detail, sizeof m.detail);
-	if (r->child.late_cgroup)
-		oc_child_detail(&r->child, OC_LAYER_CGROUP, r->cg.detail);
-	r->ready = true;
-	oc_relay_start(&r->relay, fds[0]);
-	oc_pipes_start(&r->pipes);
-	/* For other commands, so not before this one runs. */
-	oc_egress_open(&r->egress);
-	return 0;
-}
-
 static void tell_signal(const struct run *r, int sig)
 {
 	struct oc_msg m = {.type = OC_MSG_SIGNAL, .value = sig};
 
-	oc_msg_send(r->sock, &m, -1);
-}
-
-static void kill_all(const struct run *r)
-{
-	oc_sys_pidfd_send_signal(r->janitor.init_pidfd, SIGKILL, 0);
+	oc_msg_send(r->s.sock, &m, -1);
 }
 
 static void on_signals(struct run *r)
@@ -329,56 +118,40 @@ static void on_signals(struct run *r)
 	}
 }
 
-/* gone_tasks: how many were there that have ended. */
-static void sample(struct run *r, unsigned gone_tasks)
-{
-	struct oc_sample s;
-
-	oc_sampler_take(r->init, &s);
-	if (s.memory_bytes > r->sampled_memory)
-		r->sampled_memory = s.memory_bytes;
-	if (s.tasks + gone_tasks > r->sampled_pids)
-		r->sampled_pids = s.tasks + gone_tasks;
-	if ((r->missing & OC_CG_BIT(OC_CG_MEMORY)) && s.memory_bytes > r->plan->memory_bytes && !r->over_memory) {
-		r->over_memory = true;
-		kill_all(r);
-	}
-}
-
 /* pid 1 waits for it: what the payload has left is still there to be counted, all but itself. */
 static void last_sample(struct run *r)
 {
 	struct oc_msg go = {.type = OC_MSG_GO};
 
-	sample(r, 1);
-	oc_msg_send(r->sock, &go, -1);
+	oc_sandbox_sample(&r->s, 1);
+	oc_msg_send(r->s.sock, &go, -1);
 }
 
 static void on_message(struct run *r)
 {
 	struct oc_msg m;
 	int fd;
-	ssize_t n = oc_msg_recv(r->sock, &m, &fd);
+	ssize_t n = oc_msg_recv(r->s.sock, &m, &fd);
 
 	if (n <= 0) {
-		close(r->sock);
-		r->sock = -1;
+		close(r->s.sock);
+		r->s.sock = -1;
 	} else if (m.type == OC_MSG_ERROR) {
 		r->res->error = m.err;
 	} else if (m.type == OC_MSG_EXIT) {
 		r->reported = true;
 		r->wait_status = m.value;
 		/* While pid 1 takes the rest down: what is still there is killed by the same signal as the namespace. */
-		oc_cgroup_usage(&r->cg, &r->usage);
+		oc_cgroup_usage(&r->s.cg, &r->usage);
 		r->has_usage = true;
 		r->res->user_us = (uint64_t)m.usage.ru_utime.tv_sec * 1000000 +
 				  (uint64_t)m.usage.ru_utime.tv_usec;
 		r->res->system_us = (uint64_t)m.usage.ru_stime.tv_sec * 1000000 +
 				    (uint64_t)m.usage.ru_stime.tv_usec;
-		if ((r->missing & OC_CG_BIT(OC_CG_MEMORY)) &&
-		    (uint64_t)m.usage.ru_maxrss * 1024 > r->sampled_memory)
-			r->sampled_memory = (uint64_t)m.usage.ru_maxrss * 1024;
-		if (r->missing & SAMPLED)
+		if ((r->s.missing & OC_CG_BIT(OC_CG_MEMORY)) &&
+		    (uint64_t)m.usage.ru_maxrss * 1024 > r->s.sampled_memory)
+			r->s.sampled_memory = (uint64_t)m.usage.ru_maxrss * 1024;
+		if (r->s.missing & OC_CG_SAMPLED)
 			last_sample(r);
 	}
 }
@@ -394,10 +167,11 @@ static void on_time(struct run *r, uint64_t now)
 	}
 	if (r->kill_us && now >= r->kill_us) {
 		r->kill_us = 0;
-		kill_all(r);
+		oc_sandbox_kill(&r->s);
 	}
-	if (r->missing & SAMPLED)
-		sample(r, 0);
+	oc_sandbox_sample(&r->s, 0);
+	if (oc_disk_run(&r->s.disk, now))
+		oc_sandbox_kill(&r->s);
 }
 
 static int poll_timeout(const struct run *r, uint64_t now)
@@ -408,8 +182,10 @@ static int poll_timeout(const struct run *r, uint64_t now)
 		next = r->deadline_us;
 	if (r->kill_us && r->kill_us < next)
 		next = r->kill_us;
-	if ((r->missing & SAMPLED) && now + OC_SAMPLE_MS * 1000 < next)
+	if ((r->s.missing & OC_CG_SAMPLED) && now + OC_SAMPLE_MS * 1000 < next)
 		next = now + OC_SAMPLE_MS * 1000;
+	if (oc_disk_due(&r->s.disk) < next)
+		next = oc_disk_due(&r->s.disk);
 	if (next == UINT64_MAX)
 		return -1;
 	if (next <= now)
@@ -423,41 +199,36 @@ static void watch(struct run *r)
 {
 	for (;;) {
 		struct pollfd p[5 + OC_PIPES_POLL + OC_RELAY_POLL + OC_EGRESS_POLL] = {
-			{.fd = r->janitor.init_pidfd, .events = POLLIN},
-			{.fd = r->sock, .events = POLLIN},
+			{.fd = r->s.janitor.init_pidfd, .events = POLLIN},
+			{.fd = r->s.sock, .events = POLLIN},
 			{.fd = r->signal_fd, .events = POLLIN},
 			{.fd = r->caller_fd, .events = POLLIN},
-			{.fd = r->oom_fd, .events = POLLIN},
+			{.fd = r->s.oom_fd, .events = POLLIN},
 		};
 		oc_pipes_poll(&r->pipes, p + 5);
 		oc_relay_poll(&r->relay, p + 5 + OC_PIPES_POLL);
 		/* Without a network these are not even looked at by the kernel. */
-		oc_egress_poll(&r->egress, p + 5 + OC_PIPES_POLL + OC_RELAY_POLL);
-		nfds_t n = r->egress.on ? sizeof p / sizeof p[0] : 5 + OC_PIPES_POLL + OC_RELAY_POLL;
+		oc_egress_poll(&r->s.egress, p + 5 + OC_PIPES_POLL + OC_RELAY_POLL);
+		nfds_t n = r->s.egress.on ? sizeof p / sizeof p[0] : 5 + OC_PIPES_POLL + OC_RELAY_POLL;
 		uint64_t now = now_us();
 		if (poll(p, n, poll_timeout(r, now)) < 0 && errno != EINTR) {
-			kill_all(r);
+			oc_sandbox_kill(&r->s);
 			return;
 		}
 		if (p[1].revents)
 			on_message(r);
 		if (p[2].revents)
 			on_signals(r);
-		if (p[4].revents) {
-			/* As memory.oom.group does on v2: not one process out of the middle of the command, but the command. */
-			close(r->oom_fd);
-			r->oom_fd = -1;
-			r->over_memory = true;
-			kill_all(r);
-		}
+		if (p[4].revents)
+			oc_sandbox_oom(&r->s);
 		if (p[3].revents) {
 			close(r->caller_fd);
 			r->caller_fd = -1;
-			kill_all(r);
+			oc_sandbox_kill(&r->s);
 		}
 		oc_pipes_run(&r->pipes, p + 5);
 		oc_relay_run(&r->relay, p + 5 + OC_PIPES_POLL);
-		oc_egress_run(&r->egress, p + 5 + OC_PIPES_POLL + OC_RELAY_POLL);
+		oc_egress_run(&r->s.egress, p + 5 + OC_PIPES_POLL + OC_RELAY_POLL);
 		on_time(r, now_us());
 		if (p[0].revents)
 			return;
@@ -482,103 +253,89 @@ static void judge(struct run *r, const struct oc_cgroup_usage *u)
 	if (r->timed_out) {
 		res->cause = OC_CAUSE_TIMEOUT;
 		res->status = 124;
-	} else if (res->status != 0 && (u->oom_kills > 0 || r->over_memory)) {
+	} else if (res->status != 0 && (u->oom_kills > 0 || r->s.over_memory)) {
 		res->cause = OC_CAUSE_OOM;
 	} else if (res->status != 0 &&
-		   (u->pids_refused > 0 || (r->child.nproc_limit > 0 &&
-					    r->sampled_pids >= (uint64_t)r->child.nproc_limit))) {
+		   (u->pids_refused > 0 || (r->s.child.nproc_limit > 0 &&
+					    r->s.sampled_pids >= (uint64_t)r->s.child.nproc_limit))) {
 		res->cause = OC_CAUSE_PIDS;
 	}
-	res->memory_peak_bytes = r->missing & OC_CG_BIT(OC_CG_MEMORY) ? r->sampled_memory : u->memory_peak;
-	res->pids_peak = r->missing & OC_CG_BIT(OC_CG_PIDS) ? r->sampled_pids : u->pids_peak;
+	/* What is passed on the host's disk ends the command; a full workspace in memory is why it failed. */
+	if (res->status != 0 && r->s.disk.over && !r->timed_out) {
+		res->cause = OC_CAUSE_DISK;
+		oc_fail(&res->error, 0, "%s", r->s.disk.why);
+		oc_err_step(&res->error, "disk");
+	}
+	res->disk_peak_bytes = r->s.disk.peak;
+	res->memory_peak_bytes = r->s.missing & OC_CG_BIT(OC_CG_MEMORY) ? r->s.sampled_memory : u->memory_peak;
+	res->pids_peak = r->s.missing & OC_CG_BIT(OC_CG_PIDS) ? r->s.sampled_pids : u->pids_peak;
 	if (u->cpu_user_us || u->cpu_system_us) {
 		res->user_us = u->cpu_user_us;
 		res->system_us = u->cpu_system_us;
 	}
 }
 
-static void abandon(void *ctx)
+/* Where the caller's own must not be had, something else takes its place. */
+static int prepare_streams(struct run *r, struct oc_err *err)
 {
-	oc_egress_abandon(ctx);
+	struct oc_child *c = &r->s.child;
+	struct oc_streams s = {.privileged = c->privileged};
+
+	memcpy(s.fd, c->stdio, sizeof s.fd);
+	if (oc_relay_prepare(&r->relay, &s, r->plan->arena, r->plan->tty, err) < 0 ||
+	    oc_pipes_prepare(&r->pipes, &s, r->relay.inner, err) < 0)
+		return -1;
+	memcpy(c->stdio, s.fd, sizeof s.fd);
+	c->want_pty = s.want_pty;
+	c->copy_termios = s.copy_termios;
+	c->termios = s.termios;
+	c->winsize = s.winsize;
+	return 0;
 }
 
 static int run(struct run *r, struct oc_err *err)
 {
-	if (oc_relay_prepare(&r->relay, &r->child, r->plan, err) < 0 ||
-	    oc_pipes_prepare(&r->pipes, &r->child, r->relay.inner, err) < 0)
+	int pty;
+
+	if (prepare_streams(r, err) < 0)
 		return oc_err_step(err, "streams");
 	if (block_signals(r, err) < 0)
 		return -1;
 	watch_caller(r);
-	r->janitor.cgroup = &r->cg;
-	r->janitor.first = r->egress.on ? abandon : NULL;
-	r->janitor.first_ctx = &r->egress;
-	r->janitor.after = r->opt->after_death;
-	r->janitor.ctx = r->opt->ctx;
-	r->child.wait_for_net = r->egress.on;
-	if (oc_janitor_start(&r->janitor, err) < 0)
+	int rc = oc_sandbox_up(&r->s, &pty, err);
+	if (rc < 0)
 		return -1;
-	/*
-	 * On v1 the cgroups are made while the far side makes the mounts.  Not where a stand-in may be needed (the far side must
-	 * know it from its start), and not on v2, where it is born in its cgroup.
-	 */
-	r->child.late_cgroup = r->child.privileged && !oc_cgroup_unified() &&
-			       !(r->plan->may_be_missing & OC_LAYER_BIT(OC_LAYER_CGROUP));
-#ifdef OC_TEST_WEAKEN
-	if (r->child.drop && strcmp(r->child.drop, "cgroup") == 0)
-		r->child.late_cgroup = false;
-#endif
-	if (r->child.late_cgroup) {
-		if (start(r, err) < 0 || limit(r, err) < 0 || send_cgroup(r, err) < 0)
-			return -1;
-	} else if (limit(r, err) < 0 || start(r, err) < 0) {
-		return -1;
-	}
-	if (connect_net(r, err) < 0)
-		return -1;
-	int ready = wait_ready(r, err);
-	if (ready < 0)
-		return -1;
-	if (ready > 0)
+	if (rc > 0) {
+		r->res->error = r->s.noexec;
+		r->res->status =
+			r->s.noexec.errnum == ENOENT || r->s.noexec.errnum == ENOTDIR ? 127 : 126;
 		return 0;
+	}
+	oc_relay_start(&r->relay, pty);
+	oc_pipes_start(&r->pipes);
+	/* For other commands, so not before this one runs. */
+	oc_egress_open(&r->s.egress);
 	if (r->plan->timeout_ms)
 		r->deadline_us = r->started_us + r->plan->timeout_ms * 1000;
-	r->oom_fd = oc_cgroup_oom_event(&r->cg);
 	watch(r);
 	return 0;
 }
 
 static void clean_up(struct run *r)
 {
-	if (r->init > 0) {
-		kill_all(r);
-		while (waitpid(r->init, NULL, __WALL) < 0 && errno == EINTR)
-			;
-		/* Its last words may still be in the socket. */
-		while (r->ready && !r->reported && r->sock >= 0)
-			on_message(r);
-	}
-	oc_egress_leave(&r->egress);
+	oc_sandbox_down(&r->s);
+	/* Its last words may still be in the socket. */
+	while (r->s.ready && !r->reported && r->s.sock >= 0)
+		on_message(r);
 	oc_relay_finish(&r->relay);
 	oc_pipes_finish(&r->pipes, !r->timed_out);
 	if (!r->has_usage)
-		oc_cgroup_usage(&r->cg, &r->usage);
-	if (r->ready)
+		oc_cgroup_usage(&r->s.cg, &r->usage);
+	oc_disk_look(&r->s.disk);
+	if (r->s.ready)
 		judge(r, &r->usage);
-	/* On v2 the broker may stand with us in a sub-group, which goes now. */
-	if (r->cg.settled)
-		oc_egress_end(&r->egress);
-	oc_cgroup_remove(&r->cg);
-	oc_egress_end(&r->egress);
-	if (r->opt->exits_next)
-		oc_janitor_release(&r->janitor);
-	else
-		oc_janitor_dismiss(&r->janitor);
-	oc_prepare_close(&r->child);
-	oc_closep(&r->sock);
-	oc_closep(&r->child.status_fd);
+	oc_sandbox_remove(&r->s);
 	oc_closep(&r->caller_fd);
-	oc_closep(&r->oom_fd);
 	if (r->signal_fd >= 0) {
 		/* One that came meanwhile must not be delivered now. */
 		sigset_t pipe_only;
@@ -601,30 +358,19 @@ int oc_launch_run(const struct oc_plan *plan, const struct oc_launch_options *op
 	r->plan = plan;
 	r->opt = opt;
 	r->res = res;
-	r->sock = r->signal_fd = r->caller_fd = r->oom_fd = -1;
-	r->child.status_fd = -1;
-	oc_cgroup_init(&r->cg);
-	oc_janitor_init(&r->janitor);
-	oc_egress_init(&r->egress, plan, &res->egress);
-	r->relay.master = -1;
-	r->pipes.null_fd = -1;
-	for (int i = 0; i < 3; i++)
-		r->pipes.caller[i] = r->pipes.ours[i] = r->pipes.inner[i] = -1;
-	for (int i = 0; i < 3; i++)
-		r->relay.tty[i] = r->relay.pipe_end[i] = r->relay.inner[i] = -1;
-	r->relay.in.from = r->relay.out.from = r->relay.err.from = -1;
+	r->signal_fd = r->caller_fd = -1;
+	oc_relay_init(&r->relay);
+	oc_pipes_init(&r->pipes);
 	r->started_us = now_us();
 
-	int rc = oc_egress_spawn(&r->egress, err);
-	if (rc == 0)
-		rc = oc_prepare_child(&r->child, plan, opt, err);
+	int rc = oc_sandbox_begin(&r->s, plan, opt, &res->egress, err);
 	if (rc == 0)
 		rc = run(r, err);
 	clean_up(r);
 	res->wall_us = now_us() - r->started_us;
-	memcpy(res->layer, r->child.state, sizeof res->layer);
-	memcpy(res->layer_detail, r->child.detail, sizeof res->layer_detail);
-	if (rc < 0 || !r->ready)
+	memcpy(res->layer, r->s.child.state, sizeof res->layer);
+	memcpy(res->layer_detail, r->s.child.detail, sizeof res->layer_detail);
+	if (rc < 0 || !r->s.ready)
 		res->cause = OC_CAUSE_SETUP;
 	if (rc < 0) {
 		res->status = 125;

@@ -71,9 +71,14 @@ static int open_below(int parent_fd, const char *parent, const char *name, bool 
 static int open_runtime(bool make, bool *usable, struct oc_err *err)
 {
 	const char *parent = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
+	char usual[32];
 
 	*usable = false;
-	if (!parent || parent[0] != '/')
+	if (!parent) {
+		snprintf(usual, sizeof usual, "/run/user/%u", (unsigned)geteuid());
+		parent = usual;
+	}
+	if (parent[0] != '/')
 		return oc_fail(err, ENOENT, "XDG_RUNTIME_DIR");
 	oc_auto_close fd = oc_openat2(AT_FDCWD, parent, O_PATH | O_DIRECTORY, 0,
 				      RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
@@ -195,10 +200,37 @@ int oc_rundir_entry(int run_fd, const char *id)
 	oc_auto_close fd = open_entry(run_fd, id);
 
 	if (fd >= 0 && bury(run_fd, fd, id)) {
-		errno = ENOENT;
+		struct stat st;
+		errno = fstat(fd, &st) == 0 && st.st_nlink > 0 ? ENOTEMPTY : ENOENT;
 		return -1;
 	}
 	return oc_steal_fd(&fd);
+}
+
+ssize_t oc_rundir_read(int dir_fd, const char *name, char *buf, size_t size)
+{
+	struct stat st;
+	oc_auto_close fd = oc_openat2(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0,
+				      BENEATH);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (st.st_uid != geteuid() || (st.st_mode & 022)) {
+		errno = EPERM;
+		return -1;
+	}
+	ssize_t n = read(fd, buf, size);
+	if (n == (ssize_t)size) {
+		errno = EFBIG;
+		return -1;
+	}
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
 }
 
 void oc_rundir_sweep(int run_fd)
@@ -229,8 +261,8 @@ void oc_rundir_sweep(int run_fd)
 
 void oc_rundir_remove(int run_fd, int dir_fd, const char *id)
 {
-	static const char *const names[] = {"control", "info.json", "egress.jsonl",
-					    "egress.jsonl.1"};
+	static const char *const names[] = {"control",	    "info.json",      "info.json.tmp",
+					    "egress.jsonl", "egress.jsonl.1", "activity"};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		unlinkat(dir_fd, names[i], 0);

@@ -3,8 +3,10 @@
  * rundir - the run directory: one directory for each live sandbox of this user (see control.h).
  *
  * Places, in this order: /run/oc-sandbox for root, $XDG_RUNTIME_DIR/oc-sandbox for anyone else if
- * that is a directory of his own which nobody else can write; then run/ in the state directory.  A
- * new sandbox takes the first that can be had; who looks for one looks into all of them.
+ * that is a directory of his own which nobody else can write (where the variable is not set, as in a
+ * service, /run/user/UID, so that his shell and his services have one registry); then run/ in the
+ * state directory.  A new sandbox takes the first that can be had; who looks for one looks into all
+ * of them.
  *
  * A sandbox holds a lock (flock(2), shared) on its directory for as long as its monitor or janitor
  * lives.  Unlike a pid and its start time, which are in info.json for people and programs to read,
@@ -37,9 +39,15 @@ bool oc_rundir_is_id(const char *name);
 int oc_rundir_new(int run_fd, char id[OC_RUNDIR_ID_LEN + 1], struct oc_err *err);
 /*
  * Open the directory of a sandbox.  -1 with ENOENT if there is none, or if its sandbox is dead: it
- * is removed then.
+ * is removed then; ENOTEMPTY if there is something in it that is not ours, which stays.  EPERM: it
+ * belongs to somebody else.
  */
 int oc_rundir_entry(int run_fd, const char *id);
+/*
+ * Read a regular file of ours in a directory of ours, without waiting: -1 with ELOOP for a link, EINVAL
+ * for anything else that is no file, EPERM if others own it or can write it, EFBIG.
+ */
+ssize_t oc_rundir_read(int dir_fd, const char *name, char *buf, size_t size);
 /* Remove what a dead sandbox left; looks at no more than a few, so that a launch beside hundreds of
  * live ones takes no longer. */
 void oc_rundir_sweep(int run_fd);

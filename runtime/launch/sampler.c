@@ -54,14 +54,14 @@ static void add_process(pid_t pid, struct oc_sample *s)
 }
 
 /* Children of one thread, appended to seen. */
-static size_t add_children(pid_t pid, const char *tid, pid_t *seen, size_t count)
+static size_t add_children(pid_t pid, const char *tid, pid_t *seen, size_t count, size_t max)
 {
 	char path[96], text[65536];
 
 	snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)pid, tid);
 	if (oc_read_file_at(AT_FDCWD, path, text, sizeof text) < 0)
 		return count;
-	for (char *p = text; *p && count < MAX_SEEN;) {
+	for (char *p = text; *p && count < max;) {
 		char *end;
 		long child = strtol(p, &end, 10);
 		if (end == p)
@@ -72,13 +72,10 @@ static size_t add_children(pid_t pid, const char *tid, pid_t *seen, size_t count
 	return count;
 }
 
-void oc_sampler_take(pid_t init, struct oc_sample *s)
+size_t oc_sampler_list(pid_t init, pid_t *seen, size_t max)
 {
-	pid_t seen[MAX_SEEN];
 	size_t count = 1, next = 0;
 
-	s->memory_bytes = 0;
-	s->tasks = 0;
 	seen[0] = init;
 	/* Breadth first through the children of every thread; orphans are children of pid 1. */
 	while (next < count) {
@@ -88,10 +85,21 @@ void oc_sampler_take(pid_t init, struct oc_sample *s)
 		DIR *tasks = opendir(path);
 		if (!tasks)
 			continue;
-		add_process(pid, s);
 		for (struct dirent *d; (d = readdir(tasks));)
 			if (d->d_name[0] != '.')
-				count = add_children(pid, d->d_name, seen, count);
+				count = add_children(pid, d->d_name, seen, count, max);
 		closedir(tasks);
 	}
+	return count;
+}
+
+void oc_sampler_take(pid_t init, struct oc_sample *s)
+{
+	pid_t seen[MAX_SEEN];
+	size_t count = oc_sampler_list(init, seen, MAX_SEEN);
+
+	s->memory_bytes = 0;
+	s->tasks = 0;
+	for (size_t i = 0; i < count; i++)
+		add_process(seen[i], s);
 }

@@ -8,6 +8,7 @@
 #ifndef OC_RUNTIME_LAUNCH_SAMPLER_H
 #define OC_RUNTIME_LAUNCH_SAMPLER_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +19,8 @@ struct oc_sample {
 	uint64_t tasks;	       /* threads of all processes, pid 1 included: what RLIMIT_NPROC counts */
 };
 
+/* pid 1 and all that descend from it: at most max. */
+size_t oc_sampler_list(pid_t init, pid_t *seen, size_t max);
 /* init: pid 1 of the sandbox as the host sees it. Processes that end meanwhile are left out. */
 void oc_sampler_take(pid_t init, struct oc_sample *s);
 

@@ -12,6 +12,7 @@
 
 #include "runtime/launch/cgroup.h"
 #include "runtime/launch/child.h"
+#include "runtime/launch/disk.h"
 #include "runtime/launch/egress.h"
 #include "runtime/launch/janitor.h"
 
@@ -27,6 +28,7 @@ struct oc_sandbox {
 	int oom_fd; /* v1: readable when the memory limit was hit, or -1 */
 	bool ready;
 	unsigned missing; /* OC_CG_BIT of the controllers that something else stands in for */
+	struct oc_disk disk; /* the loop calls oc_disk_run when oc_disk_due says so */
 	bool over_memory;
 	uint64_t sampled_memory, sampled_pids;
 	struct oc_err noexec; /* oc_sandbox_up returned 1: the program could not be executed */

@@ -82,7 +82,7 @@ static int diagnose(struct oc_child *c, const struct oc_cgroup *cg, int errnum, 
 	if (cg->kind == OC_CGROUP_V2) {
 		struct clone_args args = {.flags = (uint64_t)CLONE_INTO_CGROUP,
 					  .exit_signal = SIGCHLD,
-					  .cgroup = (__u64)(unsigned)cg->leaf[0]};
+					  .cgroup = (__u64)(unsigned)oc_cgroup_birth(cg)};
 		pid_t pid = oc_sys_clone3(&args);
 		if (pid == 0)
 			_exit(0);
@@ -114,7 +114,7 @@ pid_t oc_spawn(struct oc_child *c, const struct oc_cgroup *cg, int *pidfd, struc
 		 */
 		if (cg->kind == OC_CGROUP_V2) {
 			args.flags |= (uint64_t)CLONE_INTO_CGROUP;
-			args.cgroup = (__u64)(unsigned)cg->leaf[0];
+			args.cgroup = (__u64)(unsigned)oc_cgroup_birth(cg);
 		} else if (args.flags & CLONE_NEWCGROUP) {
 			args.flags &= ~(__u64)CLONE_NEWCGROUP;
 			c->join_cgroup_ns = true;

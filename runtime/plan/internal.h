@@ -17,6 +17,9 @@
 #define OC_MAX_ENV_LEN	131071 /* MAX_ARG_STRLEN of the kernel less one */
 #define OC_MAX_WARNINGS 64
 
+#define OC_DAY_MS     (UINT64_C(24) * 3600 * 1000)
+#define OC_AGE_MAX_MS (100 * 366 * OC_DAY_MS) /* a century */
+
 #define OC_NAME_SHORT 200 /* bytes of a hostile string quoted in a message: "%.200s" */
 
 enum oc_setting_id {
@@ -34,7 +37,10 @@ enum oc_setting_id {
 	OC_S_PIDS,
 	OC_S_CPUS,
 	OC_S_TIMEOUT,
+	OC_S_IDLE,
+	OC_S_MAX_AGE,
 	OC_S_TMPFS_SIZE,
+	OC_S_DISK,
 	OC_S_SECCOMP,
 	OC_S_SYSFS,
 	OC_S_DEBUG,
@@ -166,6 +172,9 @@ int oc_check_seccomp(struct oc_arena *a, const char **name, struct oc_err *err);
 /* Path of the command line; a relative one begins at the current directory. */
 int oc_path_given(struct oc_builder *b, const char *what, const char *s, const char **out, struct oc_err *err);
 
+/* Ceiling of the workspace in memory or on the host's disk; its rows are made. */
+int oc_disk_finish(struct oc_builder *b, struct oc_err *err);
+
 /* --- env.c --- */
 
 bool oc_env_name_valid(const char *name);
@@ -236,10 +245,6 @@ extern const char *const oc_profile_names[];
 
 /* --- identity.c --- */
 
-/* trim, lower case, other characters to '-', at most 64, empty -> "main". */
-const char *oc_agent_id(struct oc_arena *a, const char *raw);
-/* Directory name of a scope key: spec tools-sandbox-audit 1.3. */
-const char *oc_scope_slug(struct oc_arena *a, const char *key);
 int oc_identity_scope(struct oc_builder *b, struct oc_err *err);
 /* After the workspace is open: uid, gid, host ids. */
 int oc_identity_ids(struct oc_builder *b, const struct oc_mount *workspace, struct oc_err *err);

@@ -360,6 +360,15 @@ static int native_timeout(struct oc_keys_ctx *c, const struct oc_json *v, int ar
 	return 0;
 }
 
+/* "none" takes away what an outer layer says: 0. */
+static int native_disk(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err)
+{
+	if (strcmp(oc_keys_text(c, v), "none") != 0)
+		return oc_key_size(c, v, arg, err);
+	oc_keys_set(c, arg, NULL, 0, v);
+	return 0;
+}
+
 static int native_swap(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err)
 {
 	const char *s = oc_keys_text(c, v);
@@ -424,6 +433,7 @@ static const struct oc_key native_table[] = {
 	{ "cpus", OC_T_NUMBER | OC_T_STRING, oc_key_cpus, OC_S_CPUS },
 	{ "debug", OC_T_BOOL, native_debug, OC_S_DEBUG },
 	{ "description", OC_T_STRING, NULL, 0 },
+	{ "disk", OC_T_NUMBER | OC_T_STRING, native_disk, OC_S_DISK },
 	{ "egress", OC_T_OBJECT, oc_key_egress, 0 },
 	{ "env", OC_T_OBJECT, oc_key_env, 0 },
 	{ "hostname", OC_T_STRING, native_hostname, OC_S_HOSTNAME },
@@ -476,7 +486,7 @@ static int sandbox_word(struct oc_keys_ctx *c, const struct oc_json *v, int whic
 {
 	static const char *const mode[] = { "off", "non-main", "all", NULL };
 	static const char *const scope[] = { "session", "agent", "shared", NULL };
-	static const char *const access[] = { "none", "ro", "rw", NULL };
+	static const char *const access[] = { "none", "ro", "rw", "overlay", NULL };
 	static const char *const visibility[] = { "spawned", "all", NULL };
 	static const char *const *const words[] = { mode, scope, access, visibility };
 	if (word_of(c, v, words[which], err) < 0)
@@ -537,17 +547,28 @@ static int sandbox_native(struct oc_keys_ctx *c, const struct oc_json *v, int ar
 	return oc_keys_walk(c, v, native_table, err);
 }
 
-static int not_negative(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err)
+/* Hours or days, also in parts; 0 is never. */
+static int prune_after(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err)
 {
-	(void)arg;
-	return v->number >= 0 ? 0 : oc_json_fail(c->a, v, err, "must not be negative");
+	const double unit = (double)OC_DAY_MS / (arg == OC_S_IDLE ? 24 : 1);
+	double ms = v->number * unit;
+
+	if (!(v->number >= 0))
+		return oc_json_fail(c->a, v, err, "must not be negative");
+	if (ms > (double)OC_AGE_MAX_MS)
+		return oc_json_fail(c->a, v, err, "is more than a century");
+	if (c->skip_docker)
+		return 0;
+	/* What is asked for is no "never", however short it is. */
+	oc_keys_set(c, arg, NULL, v->number > 0 && ms < 1 ? 1 : (uint64_t)ms, v);
+	return 0;
 }
 
 static int sandbox_prune(struct oc_keys_ctx *c, const struct oc_json *v, int arg, struct oc_err *err)
 {
 	static const struct oc_key table[] = {
-		{ "idleHours", OC_T_NUMBER, not_negative, 0 },
-		{ "maxAgeDays", OC_T_NUMBER, not_negative, 0 },
+		{ "idleHours", OC_T_NUMBER, prune_after, OC_S_IDLE },
+		{ "maxAgeDays", OC_T_NUMBER, prune_after, OC_S_MAX_AGE },
 		{ NULL, 0, NULL, 0 },
 	};
 	(void)arg;

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libocplan.a
 libocplan_a_SOURCES = \
 	runtime/plan/config.c \
+	runtime/plan/disk.c \
 	runtime/plan/docker.c \
 	runtime/plan/egress.c \
 	runtime/plan/env.c \

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/sha256.h"
 
 #define TMPFS_INODES 65536
 #define SHM_BYTES    (UINT64_C(64) << 20)
@@ -141,6 +142,37 @@ static bool taken(const struct oc_builder *b, const char *target)
 	return false;
 }
 
+/*
+ * Named by the scope and by the directory below: the changes of one are none of another.  Without an agent by the directory alone,
+ * so that `oc-sandbox diff -w DIR` finds them.
+ */
+static int overlay_store(struct oc_builder *b, const struct oc_mount *m, struct oc_err *err)
+{
+	struct oc_plan *plan = b->plan;
+	const struct oc_setting *root = &b->s.v[OC_S_WORKSPACE_ROOT];
+	char hex[65];
+
+	/* A copy has the owner of what it is a copy of, and that one must have an id inside: EOVERFLOW. */
+	if (getuid() != 0 && (m->owner_uid != getuid() || m->owner_gid != getgid()))
+		oc_warn(b, "%.300s belongs to another user or group: what in it does, too, cannot be changed in an overlay",
+			m->source);
+	if (!plan->state_dir) {
+		oc_fail(err, 0, "access overlay needs a state directory, and there is no home directory");
+		return oc_err_hint(err, "set HOME or OPENCLAW_STATE_DIR");
+	}
+	const char *parent = plan->agent && root->text ? root->text : oc_arena_printf(b->a, "%s/sandboxes", plan->state_dir);
+	if (plan->agent) {
+		oc_sha256_hex(plan->workspace, strlen(plan->workspace), hex);
+		plan->overlay_dir = oc_arena_printf(b->a, "%s/%s.%.8s.overlay", parent, plan->slug, hex);
+	} else {
+		plan->overlay_dir = oc_arena_printf(b->a, "%s/%s.overlay", parent, oc_scope_slug(b->a, plan->workspace));
+	}
+	if (!oc_path_below(plan->overlay_dir, plan->workspace) && !oc_path_below(plan->workspace, plan->overlay_dir))
+		return 0;
+	oc_fail(err, 0, "the changes of the workspace %.300s would be kept inside of it", plan->workspace);
+	return oc_err_hint(err, "set OPENCLAW_STATE_DIR to a directory elsewhere");
+}
+
 static int own_workspace(struct oc_builder *b, const char *target, bool read_only, struct oc_err *err)
 {
 	struct oc_plan *plan = b->plan;
@@ -150,13 +182,14 @@ static int own_workspace(struct oc_builder *b, const char *target, bool read_onl
 	if (oc_source_open(b, m, OC_SOURCE_WORKSPACE, true, err) < 0)
 		return oc_err_context(err, "workspace (%s)", m->origin);
 	plan->workspace = m->source;
-	return 0;
+	m->overlay = plan->access == OC_ACCESS_OVERLAY;
+	return m->overlay ? overlay_store(b, m, err) : 0;
 }
 
 /*
  * spec tools-sandbox-audit 1.4.  none: /workspace is the scratch directory of the scope, writable.
  * ro: /workspace is the scratch directory, read-only, and /agent the agent's workspace, read-only.
- * rw: /workspace is the agent's workspace.  Without an agent there is no scratch directory: /workspace is
+ * rw: /workspace is the agent's workspace; overlay: a copy of it that keeps its changes elsewhere.  Without an agent there is no scratch directory: /workspace is
  * --workspace (rw or ro), or else an empty directory in memory.
  */
 int oc_mounts_workspace(struct oc_builder *b, struct oc_err *err)

@@ -129,12 +129,31 @@ int oc_parse_duration(const char *s, uint64_t *out, struct oc_err *err)
 	else if (p[0])
 		goto bad;
 	/* a century is more than any timer needs and keeps every sum below 2^63 */
-	if (!scaled(&d, unit, out) || *out == 0 || *out > UINT64_C(100) * 366 * 24 * 3600 * 1000)
+	if (!scaled(&d, unit, out) || *out == 0 || *out > OC_AGE_MAX_MS)
 		goto bad;
 	return 0;
 bad:
 	oc_fail(err, 0, "\"%.200s\" is not a time", s);
 	return oc_err_hint(err, "write seconds or a number with ms, s, m or h, such as 90, 1.5s or 5m");
+}
+
+int oc_parse_age(const char *s, uint64_t *ms, struct oc_err *err)
+{
+	struct decimal d;
+	const char *p;
+
+	*ms = 0;
+	if (strcmp(s, "0") == 0 || strcmp(s, "never") == 0)
+		return 0;
+	p = decimal(s, &d);
+	if (p && p[0] == 'd' && !p[1]) {
+		if (scaled(&d, OC_DAY_MS, ms) && *ms && *ms <= OC_AGE_MAX_MS)
+			return 0;
+	} else if (oc_parse_duration(s, ms, err) == 0) {
+		return 0;
+	}
+	oc_fail(err, 0, "\"%.200s\" is not a time", s);
+	return oc_err_hint(err, "write seconds or a number with s, m, h or d, such as 90m, 24h or 7d; 0 is never");
 }
 
 int oc_parse_uint(const char *what, const char *s, uint64_t min, uint64_t max, uint64_t *out, struct oc_err *err)

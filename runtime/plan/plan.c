@@ -85,6 +85,8 @@ static void builtin_defaults(struct oc_builder *b)
 	set_number(s, OC_S_PIDS, 256, origin);
 	set_number(s, OC_S_CPUS, 1000, origin);
 	set_number(s, OC_S_TIMEOUT, 0, origin);
+	set_number(s, OC_S_IDLE, OC_DAY_MS, origin);
+	set_number(s, OC_S_MAX_AGE, 7 * OC_DAY_MS, origin);
 	set_number(s, OC_S_TMPFS_SIZE, 256 * MIB, origin);
 	set_text(s, OC_S_SECCOMP, "default", origin);
 	default_ulimit(b, "core", 0, 0);
@@ -148,6 +150,22 @@ static int flag_limits(struct oc_builder *b, struct oc_err *err)
 		if (oc_parse_duration(o->timeout, &n, err) < 0)
 			return oc_err_context(err, "--timeout");
 		set_number(s, OC_S_TIMEOUT, n, "--timeout");
+	}
+	if (o->idle) {
+		if (oc_parse_age(o->idle, &n, err) < 0)
+			return oc_err_context(err, "--idle");
+		set_number(s, OC_S_IDLE, n, "--idle");
+	}
+	if (o->max_age) {
+		if (oc_parse_age(o->max_age, &n, err) < 0)
+			return oc_err_context(err, "--max-age");
+		set_number(s, OC_S_MAX_AGE, n, "--max-age");
+	}
+	if (o->disk) {
+		n = 0;
+		if (strcmp(o->disk, "none") != 0 && oc_parse_size(o->disk, &n, err) < 0)
+			return oc_err_context(err, "--disk");
+		set_number(s, OC_S_DISK, n, "--disk");
 	}
 	for (size_t i = 0; i < o->ulimit_count; i++) {
 		struct oc_ulimit u;
@@ -222,8 +240,8 @@ static int flag_texts(struct oc_builder *b, struct oc_err *err)
 		set_text(s, OC_S_SCOPE, o->scope, "--scope");
 	}
 	if (o->access) {
-		if (!oc_one_of(o->access, "none", "ro", "rw"))
-			return oc_fail(err, 0, "--access must be none, ro or rw, not \"%.200s\"", o->access);
+		if (!oc_one_of(o->access, "none", "ro", "rw") && strcmp(o->access, "overlay") != 0)
+			return oc_fail(err, 0, "--access must be none, ro, rw or overlay, not \"%.200s\"", o->access);
 		set_text(s, OC_S_ACCESS, o->access, "--access");
 	}
 	if (o->rootfs) {
@@ -315,8 +333,9 @@ static int workspace(struct oc_builder *b, struct oc_err *err)
 	}
 	plan->access = !word || strcmp(word, "none") == 0 ? OC_ACCESS_NONE :
 		       strcmp(word, "ro") == 0		  ? OC_ACCESS_RO :
+		       strcmp(word, "overlay") == 0	  ? OC_ACCESS_OVERLAY :
 							    OC_ACCESS_RW;
-	if (!plan->agent || plan->access == OC_ACCESS_RW)
+	if (!plan->agent || plan->access == OC_ACCESS_RW || plan->access == OC_ACCESS_OVERLAY)
 		return 0;
 	if (root->text)
 		plan->scratch_dir = oc_arena_printf(b->a, "%s/%s", root->text, plan->slug);
@@ -347,6 +366,10 @@ static int scalars(struct oc_builder *b, struct oc_err *err)
 	plan->origin[OC_V_CPUS] = v[OC_S_CPUS].origin;
 	plan->timeout_ms = v[OC_S_TIMEOUT].number;
 	plan->origin[OC_V_TIMEOUT] = v[OC_S_TIMEOUT].origin;
+	plan->idle_ms = v[OC_S_IDLE].number;
+	plan->origin[OC_V_IDLE] = v[OC_S_IDLE].origin;
+	plan->max_age_ms = v[OC_S_MAX_AGE].number;
+	plan->origin[OC_V_MAX_AGE] = v[OC_S_MAX_AGE].origin;
 	plan->tmpfs_bytes = v[OC_S_TMPFS_SIZE].number;
 	plan->seccomp = v[OC_S_SECCOMP].text;
 	plan->origin[OC_V_SECCOMP] = v[OC_S_SECCOMP].origin;
@@ -420,6 +443,12 @@ static int guards(struct oc_builder *b, struct oc_err *err)
 		struct oc_mount *m = &plan->mounts[i];
 		struct oc_guard *found, *all;
 		size_t n;
+		/*
+		 * Nothing in an overlay reaches the host before somebody applies it, who is told what the host would run or trust;
+		 * and its sockets and fifos are objects of its own, no way to whoever listens on those below.
+		 */
+		if (m->overlay)
+			continue;
 		if (m->kind != OC_MOUNT_BIND || m->fd < 0 || !m->is_dir || strncmp(m->origin, "default", 7) == 0)
 			continue;
 		if ((m->read_only ? oc_guard_sockets(b->a, m->fd, &found, &n, err)
@@ -455,7 +484,7 @@ static int build(struct oc_builder *b, struct oc_err *err)
 	if (oc_identity_scope(b, err) < 0 || scalars(b, err) < 0 || oc_egress_finish(b, err) < 0 || ulimits(b, err) < 0 || workspace(b, err) < 0 ||
 	    arguments(b, err) < 0)
 		return -1;
-	if (oc_mounts_workspace(b, err) < 0)
+	if (oc_mounts_workspace(b, err) < 0 || oc_disk_finish(b, err) < 0)
 		return -1;
 	if (oc_identity_ids(b, b->mounts.count ? &b->mounts.items[0] : NULL, err) < 0 || oc_mounts_finish(b, err) < 0)
 		return -1;

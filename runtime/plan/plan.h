@@ -51,6 +51,7 @@ struct oc_mount {
 	bool optional;	/* built-in rows only: skipped when the source does not exist; fd is -1 then */
 	bool map_owner; /* root only: the owner of the source appears as the payload's id (id-mapped mount) */
 	bool workspace; /* the workspace */
+	bool overlay;	/* an overlay: source lies below and is never written, plan.overlay_dir above */
 	bool guarded;	/* plan.guards has rows for it */
 	struct oc_guard_baseline *guard_baseline; /* writable directory of the host: what it looked like, for oc_guard_sweep; else NULL */
 	/* Filled by oc_plan_open_sources for OC_MOUNT_BIND: what was checked is what is mounted. */
@@ -208,6 +209,12 @@ struct oc_plan_options {
 	char *const *argv;
 };
 
+/*
+ * How disk_bytes is held: by the file system (what is over it fails with ENOSPC), or by counting (what is over it ends).
+ */
+enum oc_disk_bound { OC_DISK_NONE, OC_DISK_HARD, OC_DISK_SAMPLED };
+enum oc_disk_bound oc_plan_disk_bound(const struct oc_plan *plan);
+
 /* Build the plan, open and validate the sources, find the guarded paths.  plan is zeroed first. */
 int oc_plan_build(struct oc_plan *plan, struct oc_arena *a, const struct oc_plan_options *opt, struct oc_err *err);
 /* Close the descriptors. */
@@ -216,7 +223,8 @@ void oc_plan_close(struct oc_plan *plan);
 /* Canonical JSON (keys in fixed order, no descriptors, no origins) -> SHA-256 as 64 hex digits + NUL. */
 void oc_plan_hash(const struct oc_plan *plan, char out[65]);
 /*
- * The same of what belongs to a sandbox and not to one command in it: without argv, environment, working directory, time limit and terminal.
+ * The same of what belongs to a sandbox and not to one command in it: without argv, --env and --env-pass, working directory, time limit, terminal, and without
+ * who asks (agent and session are in the scope key) and what is guarded in the workspace at this moment.
  * Who joins a live sandbox wants it to be equal.
  */
 void oc_plan_sandbox_hash(const struct oc_plan *plan, char out[65]);
@@ -224,12 +232,19 @@ void oc_plan_sandbox_hash(const struct oc_plan *plan, char out[65]);
 void oc_plan_json(const struct oc_plan *plan, struct oc_json_writer *w);
 void oc_plan_text(const struct oc_plan *plan, struct oc_buf *out);
 
+/* trim, lower case, other characters to '-', at most 64, empty -> "main". */
+const char *oc_agent_id(struct oc_arena *a, const char *raw);
+/* Directory name of a scope key: spec tools-sandbox-audit 1.3. */
+const char *oc_scope_slug(struct oc_arena *a, const char *key);
+
 /* --- the parts, for tests --- */
 
 /* "1g", "512m", "64k", "123", "1.5g"; bytes; 0 and overflow are errors. */
 int oc_parse_size(const char *s, uint64_t *out, struct oc_err *err);
 /* "90", "90s", "5m", "2h", "1.5s", "250ms" -> milliseconds; bare number: seconds. */
 int oc_parse_duration(const char *s, uint64_t *out, struct oc_err *err);
+/* The same, or days ("7d"); "0" and "never" are 0. */
+int oc_parse_age(const char *s, uint64_t *ms, struct oc_err *err);
 /* "uid[:gid]": decimal, no sign, no space, no leading zero, at most 4294967294, not 0. */
 int oc_parse_user(const char *s, uid_t *uid, gid_t *gid, struct oc_err *err);
 /* Environment name rules of spec tools-sandbox-audit 3.3; false: refused, *why says which rule. */

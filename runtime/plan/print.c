@@ -16,17 +16,24 @@ static const char *const kind_names[] = {
 	[OC_MOUNT_BIND] = "bind",   [OC_MOUNT_TMPFS] = "tmpfs", [OC_MOUNT_FILE] = "file", [OC_MOUNT_SYMLINK] = "symlink",
 	[OC_MOUNT_DIR] = "dir",	    [OC_MOUNT_PROC] = "proc",	[OC_MOUNT_DEV] = "dev",	  [OC_MOUNT_SYSFS] = "sysfs",
 };
-static const char *const access_names[] = { "none", "ro", "rw" };
+static const char *const access_names[] = { "none", "ro", "rw", "overlay" };
 static const char *const tty_names[] = { "auto", "yes", "no" };
 static const char *const value_names[OC_V_COUNT] = {
 	"profile", "agent", "session",	"scope",  "rootfs",  "workspace", "access", "workdir",	"user",	  "hostname",
 	"memory",  "swap",  "pids",	"cpus",	  "timeout", "tty",	  "seccomp", "egress",	"readOnlyRoot",
+	"disk",	   "idle",  "maxAge",
 };
 
 struct printer {
 	struct oc_json_writer *w;
 	const struct oc_plan *plan;
 	bool origins; /* false: the canonical form that is hashed */
+	/*
+	 * Only what a sandbox is, not what one command in it is, nor who asks.  The agent and the session are in the scope key and in what the
+	 * configuration made of them.  What is guarded in the workspace depends on what lies in it at this moment: a sandbox that stays is
+	 * not another one because somebody has made a file.
+	 */
+	bool sandbox;
 };
 
 /* --- JSON --- */
@@ -122,6 +129,8 @@ static void put_mount(struct printer *p, const struct oc_mount *m)
 		put_bool(p, "mapOwner", true);
 	if (m->workspace)
 		put_bool(p, "workspace", true);
+	if (m->overlay)
+		put_bool(p, "overlay", true);
 	put_origin(p, m->origin);
 	oc_jw_object_end(p->w);
 }
@@ -136,8 +145,16 @@ static void put_limits(struct printer *p)
 	oc_jw_int(p->w, plan->swap_bytes);
 	put_uint(p, "pids", plan->pids);
 	put_uint(p, "cpuMillis", plan->cpu_millis);
-	put_uint(p, "timeoutMs", plan->timeout_ms);
+	if (!p->sandbox)
+		put_uint(p, "timeoutMs", plan->timeout_ms);
 	put_uint(p, "tmpfsBytes", plan->tmpfs_bytes);
+	if (plan->disk_bytes) {
+		put_uint(p, "diskBytes", plan->disk_bytes);
+		put_string(p, "diskBound", oc_plan_disk_bound(plan) == OC_DISK_HARD ? "hard" : "sampled");
+	}
+	/* Part of both hashes: when a sandbox ends by itself belongs to it, and a configuration that was changed shall take effect. */
+	put_uint(p, "idleMs", plan->idle_ms);
+	put_uint(p, "maxAgeMs", plan->max_age_ms);
 	oc_jw_key(p->w, "ulimits");
 	oc_jw_array(p->w);
 	for (size_t i = 0; i < plan->ulimit_count; i++) {
@@ -221,6 +238,33 @@ static void put_layers(struct printer *p)
 	put_bool(p, "requireCgroup", plan->require_cgroup);
 }
 
+/* Of a sandbox: what the profile and the configuration say.  What is given on the command line, and the terminal, is of a command. */
+static bool env_of_sandbox(const struct oc_env_var *v)
+{
+	return strncmp(v->origin, "--env", 5) != 0 && strcmp(v->origin, "default") != 0;
+}
+
+static void put_env(struct printer *p)
+{
+	const struct oc_plan *plan = p->plan;
+	oc_jw_key(p->w, "env");
+	oc_jw_array(p->w);
+	for (size_t i = 0; i < plan->env_count; i++) {
+		if (p->sandbox && !env_of_sandbox(&plan->env[i]))
+			continue;
+		oc_jw_object(p->w);
+		put_string(p, "name", plan->env[i].name);
+		/* the hash depends on the value, the reader of a report does not need the credential */
+		if (p->origins && oc_env_secret(plan->env[i].name))
+			put_string(p, "value", "(hidden)");
+		else
+			put_string(p, "value", plan->env[i].value);
+		put_origin(p, plan->env[i].origin);
+		oc_jw_object_end(p->w);
+	}
+	oc_jw_array_end(p->w);
+}
+
 static void put_lists(struct printer *p)
 {
 	const struct oc_plan *plan = p->plan;
@@ -229,6 +273,10 @@ static void put_lists(struct printer *p)
 	for (size_t i = 0; i < plan->mount_count; i++)
 		put_mount(p, &plan->mounts[i]);
 	oc_jw_array_end(p->w);
+	if (p->sandbox) {
+		put_env(p);
+		return;
+	}
 	oc_jw_key(p->w, "guards");
 	oc_jw_array(p->w);
 	for (size_t i = 0; i < plan->guard_count; i++) {
@@ -242,20 +290,7 @@ static void put_lists(struct printer *p)
 		oc_jw_object_end(p->w);
 	}
 	oc_jw_array_end(p->w);
-	oc_jw_key(p->w, "env");
-	oc_jw_array(p->w);
-	for (size_t i = 0; i < plan->env_count; i++) {
-		oc_jw_object(p->w);
-		put_string(p, "name", plan->env[i].name);
-		/* the hash depends on the value, the reader of a report does not need the credential */
-		if (p->origins && oc_env_secret(plan->env[i].name))
-			put_string(p, "value", "(hidden)");
-		else
-			put_string(p, "value", plan->env[i].value);
-		put_origin(p, plan->env[i].origin);
-		oc_jw_object_end(p->w);
-	}
-	oc_jw_array_end(p->w);
+	put_env(p);
 	oc_jw_key(p->w, "argv");
 	oc_jw_array(p->w);
 	for (char *const *arg = plan->argv; arg && *arg; arg++)
@@ -281,22 +316,28 @@ static void put_plan(struct printer *p)
 	oc_jw_object(p->w);
 	put_uint(p, "version", 1);
 	put_string(p, "profile", plan->profile);
-	put_string(p, "agent", plan->agent);
-	put_string(p, "session", plan->session);
+	if (!p->sandbox) {
+		put_string(p, "agent", plan->agent);
+		put_string(p, "session", plan->session);
+	}
 	put_string(p, "scope", plan->scope);
 	put_string(p, "scopeKey", plan->scope_key);
 	put_string(p, "slug", plan->slug);
 	put_string(p, "stateDir", plan->state_dir);
 	put_string(p, "scratchDir", plan->scratch_dir);
+	if (plan->overlay_dir)
+		put_string(p, "overlayDir", plan->overlay_dir);
 	put_string(p, "rootfs", plan->rootfs == OC_ROOTFS_HOST ? "host" : plan->rootfs_path);
 	put_bool(p, "readOnlyRoot", plan->read_only_root);
 	put_string(p, "workspace", plan->workspace);
 	put_string(p, "access", access_names[plan->access]);
-	put_string(p, "workdir", plan->workdir);
+	if (!p->sandbox)
+		put_string(p, "workdir", plan->workdir);
 	put_string(p, "hostname", plan->hostname);
 	put_user(p);
 	put_limits(p);
-	put_string(p, "tty", tty_names[plan->tty]);
+	if (!p->sandbox)
+		put_string(p, "tty", tty_names[plan->tty]);
 	put_string(p, "seccomp", plan->seccomp);
 	put_bool(p, "debugAllowed", plan->debug_allowed);
 	put_egress(p);
@@ -318,6 +359,8 @@ static void put_plan(struct printer *p)
 		char hash[65];
 		oc_plan_hash(plan, hash);
 		put_string(p, "planHash", hash);
+		oc_plan_sandbox_hash(plan, hash);
+		put_string(p, "sandboxHash", hash);
 	}
 	oc_jw_object_end(p->w);
 }
@@ -327,13 +370,23 @@ void oc_plan_json(const struct oc_plan *plan, struct oc_json_writer *w)
 	put_plan(&(struct printer){ .w = w, .plan = plan, .origins = true });
 }
 
-void oc_plan_hash(const struct oc_plan *plan, char out[65])
+static void hash_plan(const struct oc_plan *plan, bool sandbox, char out[65])
 {
 	oc_auto_buf text = { 0 };
 	struct oc_json_writer w;
 	oc_jw_init(&w, &text, 0);
-	put_plan(&(struct printer){ .w = &w, .plan = plan, .origins = false });
+	put_plan(&(struct printer){ .w = &w, .plan = plan, .sandbox = sandbox });
 	oc_sha256_hex(text.data, text.len, out);
+}
+
+void oc_plan_hash(const struct oc_plan *plan, char out[65])
+{
+	hash_plan(plan, false, out);
+}
+
+void oc_plan_sandbox_hash(const struct oc_plan *plan, char out[65])
+{
+	hash_plan(plan, true, out);
 }
 
 /* --- text --- */
@@ -402,6 +455,23 @@ static void ulimit_text(char *out, size_t size, rlim_t v)
 		snprintf(out, size, "%llu", (unsigned long long)v);
 }
 
+static void age_text(char out[64], uint64_t ms)
+{
+	static const struct {
+		uint64_t ms;
+		const char *unit;
+	} units[] = { { OC_DAY_MS, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" } };
+	int u = 0;
+	if (!ms) {
+		snprintf(out, 64, "never");
+		return;
+	}
+	/* a day is 24h, as it is written in most places; two days are 2d */
+	while (ms % units[u].ms != 0 || (u == 0 && ms < 2 * OC_DAY_MS))
+		u++;
+	snprintf(out, 64, "%llu%s", (unsigned long long)(ms / units[u].ms), units[u].unit);
+}
+
 static void text_limits(const struct oc_plan *plan, struct oc_buf *out)
 {
 	char v[64], soft[24], hard[24];
@@ -421,6 +491,17 @@ static void text_limits(const struct oc_plan *plan, struct oc_buf *out)
 	snprintf(v, sizeof(v), "%llu.%03llu s", (unsigned long long)plan->timeout_ms / 1000,
 		 (unsigned long long)plan->timeout_ms % 1000);
 	line(out, "timeout", plan->timeout_ms ? v : "none", plan->origin[OC_V_TIMEOUT]);
+	if (plan->disk_bytes) {
+		char size[32];
+		size_text(size, plan->disk_bytes);
+		snprintf(v, sizeof(v), "%s, %s", size,
+			 oc_plan_disk_bound(plan) == OC_DISK_HARD ? "hard (in memory)" : "sampled");
+		line(out, "disk", v, plan->origin[OC_V_DISK]);
+	}
+	age_text(v, plan->idle_ms);
+	line(out, "idle", v, plan->origin[OC_V_IDLE]);
+	age_text(v, plan->max_age_ms);
+	line(out, "max age", v, plan->origin[OC_V_MAX_AGE]);
 	for (size_t i = 0; i < plan->ulimit_count; i++) {
 		const struct oc_ulimit *u = &plan->ulimits[i];
 		ulimit_text(soft, sizeof(soft), u->soft);
@@ -436,7 +517,7 @@ static void text_mount(const struct oc_mount *m, struct oc_buf *out)
 	oc_auto_buf v = { 0 };
 	oc_buf_puts(&v, kind_names[m->kind]);
 	if (m->kind == OC_MOUNT_BIND || m->kind == OC_MOUNT_SYSFS || m->kind == OC_MOUNT_PROC)
-		oc_buf_puts(&v, m->read_only ? " ro" : " rw");
+		oc_buf_puts(&v, m->overlay ? " overlay" : m->read_only ? " ro" : " rw");
 	if (m->no_exec)
 		oc_buf_puts(&v, " noexec");
 	if (m->kind == OC_MOUNT_TMPFS) {
@@ -487,6 +568,8 @@ static void text_identity(const struct oc_plan *plan, struct oc_buf *out)
 	line(out, "access", access_names[plan->access], o[OC_V_ACCESS]);
 	if (plan->scratch_dir)
 		line(out, "scratch", plan->scratch_dir, NULL);
+	if (plan->overlay_dir)
+		line(out, "changes", plan->overlay_dir, NULL);
 	line(out, "workdir", plan->workdir, o[OC_V_WORKDIR]);
 }
 

@@ -7,32 +7,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "runtime/launch/control.h"
 
-#define INFO_MAX   16384
-#define NAMED_MAX  8 /* in a message */
-#define NO_NETWORK "a sandbox without a network (egress none) is not listed"
+#define INFO_MAX  16384
+#define NAMED_MAX 8  /* in a message */
+#define BORN_S	  10 /* nothing takes longer to be made */
+#define VERSION	  2  /* 1: only sandboxes for one command */
 
-struct list {
-	struct oc_arena *a;
-	struct oc_door *all;
-	size_t count, cap;
-	/* Ids of those that turned out to be dead. */
-	char (*dead)[OC_RUNDIR_ID_LEN + 1];
-	size_t dead_count;
-};
+/* --- one of them --- */
 
 static const char *text_of(const struct oc_json *v, const char *key)
 {
@@ -41,56 +31,211 @@ static const char *text_of(const struct oc_json *v, const char *key)
 	return m && m->type == OC_JSON_STRING ? m->string : NULL;
 }
 
-/* False: it is being made, or is from a version that we do not know. */
-static bool read_info(struct oc_arena *a, struct oc_door *d)
+static int number_of(struct oc_arena *a, const struct oc_json *v, const char *key, bool must,
+		     int64_t min, int64_t *out, struct oc_err *err)
 {
-	char *text = oc_arena_alloc(a, INFO_MAX);
-	struct oc_json *v;
-	int64_t version, pid;
-	ssize_t n = oc_read_file_at(d->dir_fd, "info.json", text, INFO_MAX);
+	const struct oc_json *m = oc_json_get(v, key);
 
-	if (n <= 0 || oc_json_parse(a, text, (size_t)n, "info.json", &v, NULL) < 0)
-		return false;
+	*out = 0;
+	if (!m && !must)
+		return 0;
+	if (!m)
+		return oc_fail(err, 0, "info.json has no \"%s\"", key);
+	return oc_json_int(a, m, min, INT64_C(1) << 53, out, err);
+}
+
+static int read_kept(struct oc_arena *a, const struct oc_json *v, struct oc_door *d,
+		     struct oc_err *err)
+{
+	const struct oc_json *keep = oc_json_get(v, "keep");
+	int64_t idle, age;
+
+	d->keep = keep && keep->type == OC_JSON_BOOL && keep->boolean;
+	if (number_of(a, v, "idleMs", false, 0, &idle, err) < 0 ||
+	    number_of(a, v, "maxAgeMs", false, 0, &age, err) < 0)
+		return -1;
+	d->idle_ms = (uint64_t)idle;
+	d->max_age_ms = (uint64_t)age;
+	d->sandbox_hash = text_of(v, "sandboxHash");
+	d->access = text_of(v, "access");
+	d->workspace = text_of(v, "workspace");
+	d->scratch_dir = text_of(v, "scratchDir");
+	d->overlay_dir = text_of(v, "overlayDir");
+	d->egress = text_of(v, "egress");
+	d->memory_file = text_of(v, "memoryFile");
+	if (d->keep && !d->sandbox_hash)
+		return oc_fail(err, 0, "info.json has no \"sandboxHash\"");
+	return 0;
+}
+
+static int read_members(struct oc_arena *a, const struct oc_json *v, struct oc_door *d,
+			struct oc_err *err)
+{
 	const struct oc_json *start = oc_json_get(v, "startTime");
-	if (!start || start->type != OC_JSON_NUMBER || !oc_json_get(v, "version") ||
-	    !oc_json_get(v, "pid") ||
-	    oc_json_int(a, oc_json_get(v, "version"), 1, 1, &version, NULL) < 0 ||
-	    oc_json_int(a, oc_json_get(v, "pid"), 1, INT_MAX, &pid, NULL) < 0)
-		return false;
+	int64_t version, pid;
+
+	if (number_of(a, v, "version", true, 1, &version, err) < 0)
+		return -1;
+	if (version > VERSION) {
+		oc_fail(err, 0, "info.json has version %" PRId64 ", this program knows 1 to %d",
+			version, VERSION);
+		return oc_err_hint(err, "a newer oc-sandbox made it; use that one");
+	}
+	if (number_of(a, v, "pid", true, 1, &pid, err) < 0)
+		return -1;
+	if (pid > INT_MAX || !start || start->type != OC_JSON_NUMBER)
+		return oc_fail(err, 0, "info.json does not say which process it is");
 	d->pid = (pid_t)pid;
 	d->start_time = strtoull(start->string, NULL, 10);
 	d->agent = text_of(v, "agent");
 	d->scope_key = text_of(v, "scopeKey");
 	d->created = text_of(v, "created");
-	return d->created != NULL;
+	if (!d->created)
+		return oc_fail(err, 0, "info.json has no \"created\"");
+	return version > 1 ? read_kept(a, v, d, err) : 0;
 }
 
-static void add(struct list *l, int run_fd, const char *id)
+/* 0; 1: it is being made; -1. */
+static int read_info(struct oc_arena *a, struct oc_door *d, struct oc_err *err)
 {
-	struct oc_door d = {.dir_fd = oc_rundir_entry(run_fd, id)};
+	char text[INFO_MAX];
+	struct oc_json *v;
+	struct stat st;
+	ssize_t n = oc_rundir_read(d->dir_fd, "info.json", text, sizeof text);
 
-	if (d.dir_fd < 0) {
-		if (errno == ENOENT && l->dead_count < 1024) {
-			if (!l->dead)
-				l->dead = oc_arena_array(l->a, 1024, sizeof *l->dead);
-			memcpy(l->dead[l->dead_count++], id, sizeof d.id);
-		}
-		return;
+	if (n <= 0 && (n == 0 || errno == ENOENT)) {
+		if (fstat(d->dir_fd, &st) < 0 || time(NULL) - st.st_mtime <= BORN_S)
+			return 1;
+		return oc_fail(err, 0, n ? "there is no info.json" : "info.json is empty");
 	}
-	if (!read_info(l->a, &d)) {
-		close(d.dir_fd);
-		return;
+	if (n < 0)
+		return oc_fail(err, errno == EINVAL ? 0 : errno,
+			       errno == EINVAL ? "info.json is not a file" : "info.json");
+	if (oc_json_parse(a, text, (size_t)n, "info.json", &v, err) < 0)
+		return -1;
+	return read_members(a, v, d, err);
+}
+
+static const char *path_of(struct oc_arena *a, int run_fd)
+{
+	const char *path = oc_fd_path(a, run_fd);
+
+	return path ? path : "the run directory";
+}
+
+static int entry_failed(struct oc_arena *a, int run_fd, const char *id, int e, struct oc_err *err)
+{
+	const char *path = path_of(a, run_fd);
+
+	if (e == ENOTEMPTY)
+		oc_fail(err, 0,
+			"%s/%s: its sandbox is dead, and there is something in it that is not ours",
+			path, id);
+	else if (e == ELOOP || e == ENOTDIR)
+		oc_fail(err, 0, "%s/%s is not a directory, and so no sandbox of ours", path, id);
+	else if (e == EPERM)
+		oc_fail(err, 0, "%s/%s belongs to another user", path, id);
+	else
+		return oc_fail(err, e, "%s/%s", path, id);
+	return oc_err_hint(err, "look at it, and remove it");
+}
+
+/* 0: open; 1: dead; 2: not there, or being made; -1. */
+static int look_at(struct oc_arena *a, int run_fd, const char *id, struct oc_door *d,
+		   struct oc_err *err)
+{
+	struct stat st;
+
+	*d = (struct oc_door){.dir_fd = oc_rundir_entry(run_fd, id)};
+	if (d->dir_fd < 0)
+		return errno == ENOENT ? 1 : entry_failed(a, run_fd, id, errno, err);
+	memcpy(d->id, id, sizeof d->id);
+	int r = read_info(a, d, err);
+	if (r == 0 && (fstat(d->dir_fd, &st) < 0 || (st.st_mode & 077)))
+		r = oc_fail(err, 0, "it is open to other users");
+	if (r < 0) {
+		oc_err_context(err, "%s/%s", path_of(a, run_fd), id);
+		oc_err_hint(err, "a process holds it; if that is no sandbox of yours, end it, and "
+				 "what it left is "
+				 "removed");
 	}
-	memcpy(d.id, id, sizeof d.id);
-	if (l->count == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 16;
-		struct oc_door *all = oc_arena_array(l->a, cap, sizeof *all);
-		if (l->count)
-			memcpy(all, l->all, l->count * sizeof *all);
-		l->all = all;
-		l->cap = cap;
+	if (r)
+		oc_door_close(d);
+	return r > 0 ? 2 : r;
+}
+
+int oc_door_open(struct oc_door *d)
+{
+	if (d->dir_fd >= 0)
+		return 0;
+	oc_auto_close run = oc_rundir_open(d->state_dir, d->place, NULL);
+	if (run < 0) {
+		errno = ENOENT;
+		return -1;
 	}
-	l->all[l->count++] = d;
+	d->dir_fd = oc_rundir_entry(run, d->id);
+	return d->dir_fd < 0 ? -1 : 0;
+}
+
+void oc_door_close(struct oc_door *d)
+{
+	oc_closep(&d->dir_fd);
+	d->dir_fd = -1;
+}
+
+/* --- all of them --- */
+
+struct list {
+	struct oc_arena *a;
+	const char *state_dir;
+	struct oc_door_scan *s;
+	void (*look)(void *ctx, const struct oc_door *d);
+	void *ctx;
+	size_t cap, trouble_cap, dead_cap;
+};
+
+static void *grow(struct oc_arena *a, void *items, size_t count, size_t *cap, size_t size)
+{
+	if (count < *cap)
+		return items;
+	size_t more = *cap ? *cap * 2 : 16;
+	void *bigger = oc_arena_array(a, more, size);
+	if (count)
+		memcpy(bigger, items, count * size);
+	*cap = more;
+	return bigger;
+}
+
+static void add(struct list *l, unsigned place, int run_fd, const char *id)
+{
+	struct oc_door_scan *s = l->s;
+	struct oc_err why = {0};
+	struct oc_door d;
+
+	switch (look_at(l->a, run_fd, id, &d, &why)) {
+	case 0:
+		d.place = place;
+		d.state_dir = l->state_dir;
+		if (l->look)
+			l->look(l->ctx, &d);
+		/* Hundreds of them open at once are more than a process may have. */
+		oc_door_close(&d);
+		s->all = grow(l->a, s->all, s->count, &l->cap, sizeof *s->all);
+		s->all[s->count++] = d;
+		break;
+	case 1:
+		s->dead = grow(l->a, s->dead, s->dead_count, &l->dead_cap, sizeof *s->dead);
+		memcpy(s->dead[s->dead_count++], id, sizeof d.id);
+		break;
+	case -1:
+		s->trouble = grow(l->a, s->trouble, s->trouble_count, &l->trouble_cap,
+				  sizeof *s->trouble);
+		s->trouble[s->trouble_count].err = why;
+		memcpy(s->trouble[s->trouble_count++].id, id, sizeof d.id);
+		break;
+	default:
+		break;
+	}
 }
 
 static int older(const void *x, const void *y)
@@ -101,12 +246,27 @@ static int older(const void *x, const void *y)
 	return r ? r : strcmp(a->id, b->id);
 }
 
-static int collect(struct list *l, const char *state_dir, struct oc_err *err)
+/* The run directory of this place; -1 with why->errnum 0 if there is none. */
+static int open_place(const char *state_dir, unsigned place, struct oc_err *why)
 {
+	int fd = oc_rundir_open(state_dir, place, why);
+
+	if (fd < 0 && (why->errnum == ENOENT || why->errnum == ENOTDIR))
+		why->errnum = 0;
+	return fd;
+}
+
+int oc_door_scan(struct oc_arena *a, const char *state_dir,
+		 void (*look)(void *ctx, const struct oc_door *d), void *ctx,
+		 struct oc_door_scan *out, struct oc_err *err)
+{
+	struct list l = {.a = a, .state_dir = state_dir, .s = out, .look = look, .ctx = ctx};
+
+	*out = (struct oc_door_scan){0};
 	for (unsigned place = 0; place < OC_RUNDIR_PLACES; place++) {
 		struct oc_err why = {0};
-		oc_auto_close fd = oc_rundir_open(state_dir, place, &why);
-		if (fd < 0 && (why.errnum == ENOENT || why.errnum == ENOTDIR))
+		oc_auto_close fd = open_place(state_dir, place, &why);
+		if (fd < 0 && !why.errnum)
 			continue;
 		/* What cannot be trusted is not looked into, and the user is told. */
 		int copy = fd < 0 ? -1 : oc_openat2(fd, ".", O_RDONLY | O_DIRECTORY, 0, 0);
@@ -120,64 +280,99 @@ static int collect(struct list *l, const char *state_dir, struct oc_err *err)
 		}
 		for (struct dirent *e; (e = readdir(d));)
 			if (oc_rundir_is_id(e->d_name))
-				add(l, fd, e->d_name);
+				add(&l, place, fd, e->d_name);
+			else if (strncmp(e->d_name, "scope-", 6) == 0)
+				out->scope_files++;
 		closedir(d);
 	}
-	if (l->count)
-		qsort(l->all, l->count, sizeof *l->all, older);
+	if (out->count)
+		qsort(out->all, out->count, sizeof *out->all, older);
 	return 0;
 }
 
 int oc_door_list(struct oc_arena *a, const char *state_dir, struct oc_door **out, size_t *count,
 		 struct oc_err *err)
 {
-	struct list l = {.a = a};
+	struct oc_door_scan s;
 
-	if (collect(&l, state_dir, err) < 0)
+	if (oc_door_scan(a, state_dir, NULL, NULL, &s, err) < 0)
 		return -1;
-	*out = l.all;
-	*count = l.count;
+	*out = s.all;
+	*count = s.count;
 	return 0;
 }
 
-/* How well a word fits: 3 an id, 2 an agent, 1 the beginning of an id. */
+/* --- the one that is meant --- */
+
+/*
+ * How well a word fits: 4 an id, 3 the agent or scope of one that stays, 2 of one that ends with
+ * its command, 1 the beginning of an id.
+ */
 static int fits(const struct oc_door *d, const char *word)
 {
 	if (strcmp(d->id, word) == 0)
-		return 3;
-	if (d->agent && strcmp(d->agent, word) == 0)
-		return 2;
+		return 4;
+	if ((d->agent && strcmp(d->agent, word) == 0) ||
+	    (d->scope_key && strcmp(d->scope_key, word) == 0))
+		return d->keep ? 3 : 2;
 	return word[0] && strncmp(d->id, word, strlen(word)) == 0 ? 1 : 0;
 }
 
-static int not_found(const struct list *l, const char *word, struct oc_err *err)
+static int was_killed(const char *id, struct oc_err *err)
 {
-	for (size_t i = 0; word && word[0] && i < l->dead_count; i++)
-		if (strncmp(l->dead[i], word, strlen(word)) == 0) {
-			oc_fail(err, 0, "the sandbox %s has ended: its monitor was killed",
-				l->dead[i]);
-			return oc_err_hint(err, "what it left behind is removed");
+	oc_fail(err, 0, "the sandbox %s has ended: its monitor was killed", id);
+	return oc_err_hint(err, "what it left behind is removed");
+}
+
+static int not_found(const struct oc_door_scan *s, const char *word, struct oc_err *err)
+{
+	for (size_t i = 0; word && word[0] && i < s->trouble_count; i++)
+		if (strncmp(s->trouble[i].id, word, strlen(word)) == 0) {
+			*err = s->trouble[i].err;
+			return -1;
 		}
+	for (size_t i = 0; word && word[0] && i < s->dead_count; i++)
+		if (strncmp(s->dead[i], word, strlen(word)) == 0)
+			return was_killed(s->dead[i], err);
 	if (!word)
 		oc_fail(err, 0, "there is no live sandbox with a network");
 	else
 		oc_fail(err, 0, "there is no live sandbox %s", word);
-	return oc_err_hint(err, "see `oc-sandbox net list`; " NO_NETWORK);
+	return oc_err_hint(
+		err, "`oc-sandbox ps` lists them; `run --keep` and `start` make one that stays");
 }
 
-static int ambiguous(const struct list *l, const char *word, int best, struct oc_err *err)
+static bool has_network(const struct oc_door *d)
+{
+	return !d->keep || !d->egress || strcmp(d->egress, "none") != 0;
+}
+
+/* For a message: the scope key says the agent, but it reads better if that is all it says. */
+static void put_name(struct oc_buf *out, const struct oc_door *d)
+{
+	const char *key = d->scope_key;
+
+	oc_buf_puts(out, d->id);
+	if (d->agent &&
+	    (!key || (strncmp(key, "agent:", 6) == 0 && strcmp(key + 6, d->agent) == 0)))
+		oc_buf_printf(out, " (agent %s)", d->agent);
+	else if (key)
+		oc_buf_printf(out, " (%s)", key);
+}
+
+static int ambiguous(const struct oc_door_scan *s, const char *word, int best, struct oc_err *err)
 {
 	oc_auto_buf names = {0};
 	size_t n = 0;
 
-	for (size_t i = 0; i < l->count; i++) {
-		const struct oc_door *d = &l->all[i];
-		if (word && fits(d, word) != best)
+	for (size_t i = 0; i < s->count; i++) {
+		const struct oc_door *d = &s->all[i];
+		if (word ? fits(d, word) != best : !has_network(d))
 			continue;
-		if (n++ < NAMED_MAX)
-			oc_buf_printf(&names, "%s%s%s%s%s", n > 1 ? ", " : "", d->id,
-				      d->agent ? " (agent " : "", d->agent ? d->agent : "",
-				      d->agent ? ")" : "");
+		if (n++ >= NAMED_MAX)
+			continue;
+		oc_buf_puts(&names, n > 1 ? ", " : "");
+		put_name(&names, d);
 	}
 	if (n > NAMED_MAX)
 		oc_buf_printf(&names, ", and %zu more", n - NAMED_MAX);
@@ -185,128 +380,54 @@ static int ambiguous(const struct list *l, const char *word, int best, struct oc
 		oc_fail(err, 0, "%s could be %zu sandboxes: %s", word, n, names.data);
 	else
 		oc_fail(err, 0, "which of %zu sandboxes? %s", n, names.data);
-	return oc_err_hint(err, "name one by its id; `oc-sandbox net list` lists them");
+	return oc_err_hint(err, "name one by its id; `oc-sandbox ps` lists them");
+}
+
+/* Needs no list: there may be hundreds. */
+int oc_door_by_id(struct oc_arena *a, const char *state_dir, const char *id, struct oc_door *out,
+		  struct oc_err *err)
+{
+	for (unsigned place = 0; place < OC_RUNDIR_PLACES; place++) {
+		oc_auto_close run = oc_rundir_open(state_dir, place, NULL);
+		struct stat st;
+		if (run < 0 || fstatat(run, id, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		int r = look_at(a, run, id, out, err);
+		out->place = place;
+		out->state_dir = state_dir;
+		if (r == 1)
+			was_killed(id, err);
+		if (r < 2)
+			return r;
+	}
+	return 2;
 }
 
 int oc_door_find(struct oc_arena *a, const char *state_dir, const char *word, struct oc_door *out,
 		 struct oc_err *err)
 {
-	struct list l = {.a = a};
+	struct oc_door_scan s;
 	size_t matches = 0;
 	int best = 1;
 
-	if (collect(&l, state_dir, err) < 0)
+	int r = word && oc_rundir_is_id(word) ? oc_door_by_id(a, state_dir, word, out, err) : 2;
+	if (r < 2)
+		return r ? -1 : 0;
+	if (oc_door_scan(a, state_dir, NULL, NULL, &s, err) < 0)
 		return -1;
-	for (size_t i = 0; i < l.count; i++) {
-		int fit = word ? fits(&l.all[i], word) : 1;
+	for (size_t i = 0; i < s.count; i++) {
+		int fit = word ? fits(&s.all[i], word) : has_network(&s.all[i]);
 		if (fit < best)
 			continue;
 		matches = fit > best ? 1 : matches + 1;
 		best = fit;
-		*out = l.all[i];
+		*out = s.all[i];
 	}
-	if (matches == 1)
-		return 0;
-	return matches ? ambiguous(&l, word, best, err) : not_found(&l, word, err);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static int dial(const struct oc_door *d, struct oc_err *err)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	const int room = 2 * OC_CONTROL_MESSAGE_MAX;
-	/* Non-blocking: a monitor that is stopped has a queue that may be full. */
-	oc_auto_close fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return oc_fail(err, errno, "cannot make a socket");
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-	snprintf(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d/control", d->dir_fd);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0) {
-		if (errno == EAGAIN)
-			return oc_fail(err, 0,
-				       "the monitor of the sandbox %s (pid %d) does not "
-				       "answer",
-				       d->id, (int)d->pid);
-		return oc_fail(err, errno == ENOENT || errno == ECONNREFUSED ? 0 : errno,
-			       errno == ENOENT || errno == ECONNREFUSED
-				       ? "the sandbox %s has ended"
-				       : "cannot connect to the sandbox %s",
-			       d->id);
-	}
-	return oc_steal_fd(&fd);
-}
-
-static int receive(const struct oc_door *d, int fd, struct oc_buf *out, struct oc_err *err)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	int64_t end = now_ms() + OC_DOOR_MS;
-	char *buf = malloc(OC_CONTROL_ANSWER_MAX);
-	ssize_t n = -1;
-
-	if (!buf)
-		oc_oom();
-	for (int resets = 0; n < 0;) {
-		int64_t left = end - now_ms();
-		int r = left > 0 ? poll(&p, 1, (int)left) : 0;
-		if (r == 0 || (r < 0 && errno != EINTR))
-			break;
-		if (r < 0 || (n = recv(fd, buf, OC_CONTROL_ANSWER_MAX, MSG_DONTWAIT)) >= 0)
-			continue;
-		/* Closed with our request unread is told once, before what was said about it. */
-		if (errno != EINTR && errno != EAGAIN && (errno != ECONNRESET || resets++))
-			n = 0;
-	}
-	if (n > 0)
-		oc_buf_add(out, buf, (size_t)n);
-	free(buf);
-	if (n < 0)
-		return oc_fail(err, 0, "the monitor of the sandbox %s (pid %d) does not answer",
-			       d->id, (int)d->pid);
-	return n ? 0 : oc_fail(err, 0, "the sandbox %s has ended", d->id);
-}
-
-int oc_door_call(struct oc_arena *a, const struct oc_door *d, const struct oc_buf *request,
-		 struct oc_json **answer, struct oc_err *err)
-{
-	oc_auto_buf text = {0};
-
-	if (request->len > OC_CONTROL_MESSAGE_MAX) {
-		oc_fail(err, 0, "the request is longer than %u bytes", OC_CONTROL_MESSAGE_MAX);
-		return oc_err_hint(err, "give fewer rules at a time");
-	}
-	oc_auto_close fd = dial(d, err);
-	if (fd < 0)
-		return -1;
-	/* EPIPE: it may have said why before it closed. */
-	if (send(fd, request->data, request->len, MSG_NOSIGNAL) < 0 && errno != EPIPE)
-		return oc_fail(err, errno, "cannot send to the sandbox %s", d->id);
-	if (receive(d, fd, &text, err) < 0 ||
-	    oc_json_parse(a, text.data, text.len, "answer of the sandbox", answer, err) < 0)
-		return -1;
-	const struct oc_json *ok = oc_json_get(*answer, "ok");
-	if (ok && ok->type == OC_JSON_BOOL && ok->boolean)
-		return 0;
-	const char *error = text_of(*answer, "error"), *hint = text_of(*answer, "hint");
-	oc_fail(err, 0, "the sandbox %s: %s", d->id, error ? error : "no answer that we know");
-	return hint && hint[0] ? oc_err_hint(err, "%s", hint) : -1;
-}
-
-int oc_door_watch(const struct oc_door *d)
-{
-	int fd = (int)syscall(SYS_pidfd_open, d->pid, 0);
-
-	/* The number may be somebody else's by now, or in another pid namespace. */
-	if (fd >= 0 && oc_rundir_start_time(d->pid) != d->start_time) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	if (matches > 1)
+		return ambiguous(&s, word, best, err);
+	if (!matches)
+		return not_found(&s, word, err);
+	if (oc_door_open(out) < 0)
+		return oc_fail(err, 0, "the sandbox %s has ended", out->id);
+	return 0;
 }

@@ -131,22 +131,77 @@ static void sweep_one(struct oc_arena *a, int fd, const char *path, const struct
 	append(a, out, &one);
 }
 
-void oc_quarantine_end(struct oc_quarantine *q, struct oc_sweep *out)
+static void sweep_all(struct oc_quarantine *q, struct oc_arena *a, struct oc_sweep *out)
 {
 	int n = 0;
 
-	if (q->pending_fd < 0)
-		return;
 	for (size_t i = 0; i < q->plan->mount_count; i++) {
 		const struct oc_mount *m = &q->plan->mounts[i];
 		if (guarded(m))
-			sweep_one(q->plan->arena, m->fd, m->source, m->guard_baseline,
-				  oc_arena_printf(q->plan->arena, "%s-%d", q->base, ++n), out);
+			sweep_one(a, m->fd, m->source, m->guard_baseline,
+				  oc_arena_printf(a, "%s-%d", q->base, ++n), out);
 	}
+}
+
+void oc_quarantine_sweep(struct oc_quarantine *q, struct oc_arena *a, struct oc_sweep *out)
+{
+	if (q->pending_fd < 0)
+		return;
+	sweep_all(q, a, out);
+	q->doubtful = q->doubtful || out->incomplete;
+}
+
+/* The entry, as a whole or not at all. */
+static int write_again(const struct oc_quarantine *q, struct oc_err *err)
+{
+	oc_auto_buf text = {0};
+	char tmp[80];
+
+	write_entry(q->plan, q->base, &text);
+	snprintf(tmp, sizeof tmp, "%s.new", q->name);
+	oc_auto_close fd = oc_openat2(q->pending_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600,
+				      RESOLVE_BENEATH);
+	if (fd < 0 || oc_write_all(fd, text.data, text.len) < 0 ||
+	    renameat(q->pending_fd, tmp, q->pending_fd, q->name) < 0)
+		return oc_fail(err, errno, "cannot write the journal of the quarantine in %s",
+			       q->plan->state_dir);
+	return 0;
+}
+
+int oc_quarantine_renew(struct oc_quarantine *q, struct oc_err *err)
+{
+	struct oc_arena *a = &q->look[q->looks & 1];
+
+	if (q->pending_fd < 0 || q->doubtful)
+		return 0;
+	/* The other one holds what is the state before now. */
+	oc_arena_free(a);
+	for (size_t i = 0; i < q->plan->mount_count; i++) {
+		struct oc_mount *m = &q->plan->mounts[i];
+		struct oc_guard_baseline *now;
+		struct oc_guard *guards;
+		size_t count;
+		if (!guarded(m))
+			continue;
+		if (oc_guard_scan(a, m->fd, &guards, &count, &now, err) < 0)
+			return oc_err_context(err, "%s", m->source);
+		m->guard_baseline = now;
+	}
+	q->looks++;
+	return write_again(q, err);
+}
+
+void oc_quarantine_end(struct oc_quarantine *q, struct oc_sweep *out)
+{
+	if (q->pending_fd < 0)
+		return;
+	sweep_all(q, q->plan->arena, out);
 	if (!out->incomplete)
 		unlinkat(q->pending_fd, q->name, 0);
 	close(q->pending_fd);
 	q->pending_fd = -1;
+	for (int i = 0; i < 2; i++)
+		oc_arena_free(&q->look[i]);
 }
 
 static int recover_workspace(struct oc_arena *a, const struct oc_json *w, const char *base, int n,

@@ -26,6 +26,7 @@
  *                                        where its output from the ring's beginning on can be read; errors likewise
  *                                        (at its end at once with a terminal); where its input is written (with a
  *                                        terminal its master).  One attachment at a time takes input.
+ *   eof     call                         in the background: its input ends (with a terminal write its VEOF instead)
  *   clear   call                         forget a finished one
  *   touch                                it counts as used
  *   stop                                 answered, then everything ends
@@ -36,7 +37,8 @@
  *                                        terminal that is not in the background its master comes along
  *   {"event":"exit","tag":T,"call":ID,"result":{"status","cause","exit","signal","usage","error":{...}}}
  *                                        result as in --result.  Every process of the call is dead by then.
- *   {"event":"stopping","reason":TEXT}   the sandbox ends: idle, age, stop, memory, the end of pid 1
+ *   {"event":"stopping","reason":TEXT}   the sandbox ends: idle, age, stop, memory, signal, the end of pid 1; exit events follow for
+ *                                        what ran, then the end of the connection
  *
  * Numbers are in the order of the machine: both ends are on it.
  */

@@ -50,6 +50,7 @@ struct oc_verify_bait {
 	unsigned root_major, root_minor;
 	char ns[7][64];	    /* ours, in the order user mnt pid ipc uts cgroup net */
 	bool keys_readable; /* /proc/keys is there and not covered */
+	bool kept;	    /* tried as a command of a sandbox that is kept */
 };
 
 struct oc_claims {

@@ -8,6 +8,7 @@ libocverify_a_SOURCES = \
 	runtime/verify/host_net.c \
 	runtime/verify/host_try.c \
 	runtime/verify/judge.c \
+	runtime/verify/kept.c runtime/verify/kept.h \
 	runtime/verify/outside.c runtime/verify/outside.h \
 	runtime/verify/outside_net.c \
 	runtime/verify/report.c \

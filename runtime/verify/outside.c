@@ -131,7 +131,16 @@ static bool cgroup_of(const char *membership, const char *controller, char *path
 	return false;
 }
 
-/* Read a limit file of the payload's cgroup, v2 if the controller is there, else v1. */
+/* "max", "max 100000", "-1", or what v1 says of memory: a number of pages that there cannot be. */
+static bool unlimited(const char *value)
+{
+	return *value == 'm' || *value == '-' || strtoull(value, NULL, 10) >= (UINT64_C(1) << 62);
+}
+
+/*
+ * Read a limit file of the payload's cgroup, v2 if the controller is there, else v1; or of the group above: in a sandbox that is
+ * kept pid 1 and each call have one of their own in the sandbox's, which has the limits.
+ */
 static bool limit_file(const char *mounts, const char *membership, const char *controller,
 		       const char *file2, const char *file1, char *value, size_t size)
 {
@@ -146,7 +155,14 @@ static bool limit_file(const char *mounts, const char *membership, const char *c
 		if (strcmp(top, "/") != 0 && strncmp(path, top, strlen(top)) == 0)
 			rel = path + strlen(top);
 		snprintf(full, sizeof(full), "%s%s/%s", point, rel, v1 ? file1 : file2);
-		if (oc_read_file_at(AT_FDCWD, full, value, size) > 0)
+		bool found = oc_read_file_at(AT_FDCWD, full, value, size) > 0;
+		if (found && unlimited(value) && strlen(rel) > 1) {
+			char above[128];
+			snprintf(full, sizeof(full), "%s%s/../%s", point, rel, v1 ? file1 : file2);
+			if (oc_read_file_at(AT_FDCWD, full, above, sizeof(above)) > 0)
+				snprintf(value, size, "%s", above);
+		}
+		if (found)
 			return true;
 	}
 	return false;

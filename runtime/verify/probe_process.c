@@ -346,6 +346,18 @@ static void landlock_signal(struct oc_probe_out *out, const struct oc_probe_ctx 
 	oc_probe_result(out, kill(1, 0));
 }
 
+/* Whether it may or not: pid 1 takes none of them, and without pid 1 nobody would say anything any more. */
+static void init_signals(struct oc_probe_out *out, const struct oc_probe_ctx *ctx)
+{
+	const struct timespec moment = {.tv_nsec = 20000000};
+
+	(void)ctx;
+	for (int sig = 1; sig <= 64; sig++)
+		(void)kill(1, sig);
+	nanosleep(&moment, NULL);
+	oc_probe_say(out, "value", "alive");
+}
+
 /* --- privileges --- */
 
 static void caps_sets(struct oc_probe_out *out, const struct oc_probe_ctx *ctx)
@@ -615,6 +627,7 @@ const struct oc_probe oc_probe_process[] = {
 	{"no-new-privs.value", no_new_privs},
 	{"landlock.host-socket", landlock_socket},
 	{"landlock.signal-init", landlock_signal},
+	{"pid.init-signals", init_signals},
 	{"keyring.session", keyring},
 	{"descriptors.open", open_descriptors},
 	{"descriptors.cwd", working_directory},

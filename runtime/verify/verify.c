@@ -28,12 +28,9 @@
 
 #include "base/fd.h"
 #include "runtime/verify/claims.h"
+#include "runtime/verify/kept.h"
 #include "runtime/verify/outside.h"
 #include "runtime/verify/probe.h"
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U /* 6.3 */
-#endif
 
 /* Limits are tried by effect on at most this much. */
 #define TRY_MEMORY (UINT64_C(96) << 20)
@@ -71,26 +68,8 @@ static int find_probe(const char *path, struct oc_err *err)
 static int load_probe(const char *path, struct oc_err *err)
 {
 	oc_auto_close src = find_probe(path, err);
-	oc_auto_buf data = {0};
-	struct stat st;
 
-	if (src < 0)
-		return -1;
-	if (fstat(src, &st) < 0 || !S_ISREG(st.st_mode))
-		return oc_fail(err, errno, "oc-probe is not a regular file");
-	if (oc_read_all(src, &data, 16u << 20) < 0)
-		return oc_fail(err, errno, "cannot read oc-probe");
-	oc_auto_close fd = memfd_create("oc-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-	if (fd < 0 && errno == EINVAL) /* before 6.3 */
-		fd = memfd_create("oc-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0) {
-		oc_fail(err, errno, "cannot make an executable memfd");
-		return oc_err_hint(err, "sysctl vm.memfd_noexec=2 forbids it; 0 or 1 allow it");
-	}
-	if (oc_write_all(fd, data.data, data.len) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-		return oc_fail(err, errno, "cannot copy oc-probe");
-	return oc_steal_fd(&fd);
+	return src < 0 ? -1 : oc_helper_seal(src, "oc-probe", err);
 }
 
 /* --- what is put up on the host --- */
@@ -479,6 +458,7 @@ int oc_verify_with(const struct oc_plan *plan, const char *probe_path, oc_verify
 	int r = -1;
 
 	memset(rep, 0, sizeof(*rep));
+	bait.kept = run == oc_verify_run_kept;
 	oc_plan_hash(plan, rep->plan_hash);
 	oc_auto_close program = load_probe(probe_path, err);
 	if (program < 0)
@@ -510,7 +490,8 @@ int oc_verify_with(const struct oc_plan *plan, const char *probe_path, oc_verify
 	return 0;
 }
 
-int oc_verify_plan(const struct oc_plan *plan, struct oc_verify_report *rep, struct oc_err *err)
+int oc_verify_plan(const struct oc_plan *plan, bool keep, struct oc_verify_report *rep,
+		   struct oc_err *err)
 {
-	return oc_verify_with(plan, NULL, oc_launch_run, rep, err);
+	return oc_verify_with(plan, NULL, keep ? oc_verify_run_kept : oc_launch_run, rep, err);
 }

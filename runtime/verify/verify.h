@@ -42,9 +42,10 @@ struct oc_verify_report {
 	struct oc_result result; /* of the first sandbox */
 };
 
-/* Returns 0 with the report (rep->differs is the answer), or <0 if the sandbox could not be made or
+/* keep: as a command of a sandbox that is kept sees it.  Returns 0 with the report (rep->differs is the answer), or <0 if the sandbox could not be made or
  * there is no probe. */
-int oc_verify_plan(const struct oc_plan *plan, struct oc_verify_report *rep, struct oc_err *err);
+int oc_verify_plan(const struct oc_plan *plan, bool keep, struct oc_verify_report *rep,
+		   struct oc_err *err);
 
 /* Table for people; only what is not OK, if brief.  And the same as JSON. */
 void oc_verify_text(const struct oc_verify_report *rep, bool brief, struct oc_buf *out);

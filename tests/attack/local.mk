@@ -6,7 +6,8 @@ tests_attack_payload_SOURCES = \
 	tests/attack/payload_files.c \
 	tests/attack/payload_kernel.c \
 	tests/attack/payload_network.c \
-	tests/attack/payload_process.c
+	tests/attack/payload_process.c \
+	tests/attack/payload_sessions.c
 # Static: the sandbox may have another C library than the host, or none.
 tests_attack_payload_LDFLAGS = $(STATIC_LDFLAGS)
 tests_attack_without_SOURCES = tests/attack/without.c
@@ -23,9 +24,11 @@ ATTACK_TESTS += tests/attack/kernel.bats
 ATTACK_TESTS += tests/attack/kill.bats
 ATTACK_TESTS += tests/attack/layers.bats
 ATTACK_TESTS += tests/attack/network.bats
+ATTACK_TESTS += tests/attack/overlay.bats
 ATTACK_TESTS += tests/attack/paths.bats
 ATTACK_TESTS += tests/attack/race.bats
 ATTACK_TESTS += tests/attack/rootfs.bats
+ATTACK_TESTS += tests/attack/sessions.bats
 ATTACK_TESTS += tests/attack/terminal.bats
 EXTRA_DIST += tests/attack/lib.bash tests/attack/network.py
 

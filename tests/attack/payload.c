@@ -94,7 +94,7 @@ int in_child(void (*fn)(void *), void *ctx)
 int main(int argc, char **argv)
 {
 	const struct attempt *const tables[] = {attempts_files, attempts_process, attempts_kernel,
-						attempts_bombs, attempts_network};
+						attempts_bombs, attempts_network, attempts_sessions};
 
 	if (argc < 2)
 		cannot("which attempt?");

@@ -19,7 +19,7 @@ struct attempt {
 	const char *what;
 };
 extern const struct attempt attempts_files[], attempts_process[], attempts_kernel[], attempts_bombs[],
-	attempts_network[];
+	attempts_network[], attempts_sessions[];
 
 __attribute__((format(printf, 1, 2))) void held(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void broke(const char *fmt, ...);

@@ -8,7 +8,7 @@
  *
  * fuzz-sources: netns/broker/ask.c netns/broker/budget.c netns/broker/conn.c netns/broker/control.c
  * netns/broker/dial.c netns/broker/end.c netns/broker/log.c netns/broker/loop.c netns/broker/names.c netns/broker/relay.c
- * netns/broker/resolve.c runtime/launch/control.c runtime/launch/rundir.c
+ * netns/broker/resolve.c runtime/launch/control.c runtime/launch/control_serve.c runtime/launch/rundir.c
  *
  * fuzz-libraries: -lcares
  */

@@ -198,6 +198,12 @@ monitor() {
 		# Which one?
 		run -125 net "$who" log
 		[[ "$output" == *"which of 2 sandboxes? $first"*"(agent tester)"* ]]
+		# One that stays, and has no network, is not meant.
+		outside "$who" "$A/oc-sandbox" start --no-config --agent kept
+		[ "$(ids "$who" | wc -l)" -eq 2 ]
+		run -125 net "$who" log
+		[[ "$output" == *"which of 2 sandboxes?"* ]]
+		outside "$who" "$A/oc-sandbox" stop kept
 		run -125 net "$who" log nobody
 		[[ "$output" == *"there is no live sandbox nobody"* ]]
 		run -125 net "$who" deny "" a.example

@@ -38,7 +38,7 @@ same() {
 }
 
 @test "every option of the program is in the manual page, and no other" {
-	for command in run explain verify; do from_help "$command"; done | sort -u >"$BATS_TEST_TMPDIR/program"
+	for command in run start exec explain verify; do from_help "$command"; done | sort -u >"$BATS_TEST_TMPDIR/program"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/program")" -gt 20 ]
 	echo --version >>"$BATS_TEST_TMPDIR/program"
 	sort -u -o "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/program"
@@ -47,7 +47,7 @@ same() {
 }
 
 @test "every long option of the program is completed, for the sub-command that has it" {
-	for command in run explain verify; do
+	for command in run start exec mcp explain verify; do
 		from_help "$command" | grep '^--' >"$BATS_TEST_TMPDIR/program"
 		WANT=options complete_after oc-sandbox "$command" >"$BATS_TEST_TMPDIR/completed"
 		same "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/completed"
@@ -63,6 +63,17 @@ same() {
 		"$sandbox" "$command" --help
 		grep -q "^\.It Cm $command\$" "$man"
 	done <"$BATS_TEST_TMPDIR/program"
+}
+
+@test "the options of the commands about sandboxes that stay are completed" {
+	for command in ps inspect stop rm prune recreate attach logs diff apply discard; do
+		"$sandbox" "$command" --help | sed -nE 's/^  +(-[a-z], )?(--[a-z-]+).*/\2/p' | sort -u >"$BATS_TEST_TMPDIR/program"
+		[ -s "$BATS_TEST_TMPDIR/program" ] || [ "$command" = inspect ]
+		WANT=options complete_after oc-sandbox "$command" x >"$BATS_TEST_TMPDIR/completed"
+		comm -23 "$BATS_TEST_TMPDIR/program" "$BATS_TEST_TMPDIR/completed" >"$BATS_TEST_TMPDIR/missing"
+		sed "s/^/$command: /" "$BATS_TEST_TMPDIR/missing"
+		[ ! -s "$BATS_TEST_TMPDIR/missing" ]
+	done
 }
 
 @test "the commands and options of net are completed, and the rules and names behind them are not taken for a program" {

@@ -25,6 +25,11 @@ needs_makefile() {
 	[ -f "$dest/opt/oc/share/bash-completion/completions/oc-sandbox" ]
 	[ -f "$dest/opt/oc/share/oc-sandbox/apparmor/oc-sandbox" ]
 	[ -f "$dest/opt/oc/share/doc/oc-sandbox/SECURITY.md" ]
+	[ -f "$dest/opt/oc/include/ocsandbox.h" ]
+	[ -f "$dest/opt/oc/lib/libocsandbox.a" ]
+	[ -e "$dest/opt/oc/lib/libocsandbox.so" ]
+	[ -f "$dest/opt/oc/lib/pkgconfig/ocsandbox.pc" ]
+	[ -f "$dest/opt/oc/share/man/man3/libocsandbox.3" ]
 	[ -z "$(find "$dest" -mindepth 1 -maxdepth 1 ! -name opt)" ]
 	# nothing that is set-user-id, and nothing of the tests
 	[ -z "$(find "$dest" -perm /6000)" ]
@@ -32,6 +37,20 @@ needs_makefile() {
 	run "$dest/opt/oc/bin/oc-sandbox" run --no-config -- /bin/echo "it works"
 	[ "$status" -eq 0 ]
 	[ "$output" = "it works" ]
+}
+
+@test "the examples build against what is installed, and their soname is there" {
+	needs_makefile
+	command -v pkg-config cc >/dev/null || skip "no compiler or no pkg-config"
+	make -C "$build" install DESTDIR="$dest" prefix=/opt/oc >/dev/null 2>&1
+	cp -r "$dest/opt/oc/share/doc/oc-sandbox/examples" "$BATS_TEST_TMPDIR/examples"
+	# As a packager has it: the prefix of configure, below another root.
+	pc=$dest/opt/oc/lib/pkgconfig
+	sed -i "s|^prefix=.*|prefix=$dest/opt/oc|" "$pc/ocsandbox.pc"
+	PKG_CONFIG_PATH=$pc make -C "$BATS_TEST_TMPDIR/examples"
+	readelf -d "$BATS_TEST_TMPDIR/examples/run-one" | grep -q 'NEEDED.*libocsandbox.so.0'
+	[ -e "$dest/opt/oc/lib/libocsandbox.so.0" ]
+	[ "$(PKG_CONFIG_PATH=$pc pkg-config --modversion ocsandbox)" = "$("$OC_SANDBOX" --version | cut -d" " -f2)" ]
 }
 
 @test "make uninstall takes all of it away again" {

@@ -138,21 +138,55 @@ all_as_claimed() {
 	[ -z "$(comm -13 <(echo "$before") <(dead_groups))" ]
 }
 
-# dropped LAYER: without it either its own probes say so, or no sandbox comes up at all.
+# dropped LAYER: without it either its own probes say so, or no sandbox comes up at all; the same for a command of a
+# sandbox that is kept, which has its layers from pid 1.
 dropped() {
-	run env OC_TEST_DROP="$1" "$weak" verify --no-config
+	dropped_one "$@" || return 1
+	dropped_one "$@" --keep
+}
+
+dropped_one() {
+	local layer=$1 may_stop= keep=()
+	shift
+	for word; do
+		case $word in
+		may-stop) may_stop=yes ;;
+		--keep) keep=(--keep) ;;
+		esac
+	done
+	run env OC_TEST_DROP="$layer" "$weak" verify --no-config "${keep[@]}"
 	if [ "$status" -eq 125 ]; then
 		# what is built on the layer fails
 		[[ $output != *" tried: "* ]] || return 1
-		echo "# $1: ${lines[0]}" >&3
-		[ "${2:-}" = may-stop ]
+		echo "# $layer ${keep[*]}: ${lines[0]}" >&3
+		[ -n "$may_stop" ]
 		return
 	fi
 	[ "$status" -eq 1 ] || return 1
-	grep -Eq "^(differs|untried)  *$1\." <<<"$output" || {
+	grep -Eq "^(differs|untried)  *$layer\." <<<"$output" || {
 		grep -v '^ok' <<<"$output"
 		return 1
 	}
+}
+
+@test "verify: a command of a sandbox that is kept, all as claimed" {
+	for profile in default strict build; do
+		run "$sandbox" verify --no-config --keep --profile "$profile"
+		all_as_claimed || return 1
+		grep -q "^ok  *pid.init-signals " <<<"$output" || return 1
+	done
+}
+
+@test "verify: a command of a sandbox that is kept, with a network" {
+	run "$sandbox" verify --no-config --keep --allow web.example
+	all_as_claimed
+	grep -q "^ok  *net.name-recorded " <<<"$output"
+}
+
+@test "verify: a command of a sandbox that is kept, as an ordinary user" {
+	make_user_dir
+	run as_user "$user_dir/oc-sandbox" verify --no-config --keep
+	all_as_claimed
 }
 
 @test "verify: a network with an allowlist, all as claimed" {
@@ -217,7 +251,7 @@ differs_net() {
 @test "without layer cgroup-namespace it shows" { dropped cgroup-namespace; }
 @test "without layer net it shows" { dropped net; }
 @test "without layer rootfs it shows" { dropped rootfs may-stop; }
-@test "without layer proc it shows" { dropped proc; }
+@test "without layer proc it shows" { dropped_one proc && dropped_one proc --keep may-stop; }
 @test "without layer dev it shows" { dropped dev may-stop; }
 @test "without layer masks it shows" { dropped masks; }
 @test "without layer nested it shows" { dropped nested; }

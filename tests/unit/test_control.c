@@ -74,7 +74,7 @@ static bool there(const char *name, const char *file)
 	char path[4096];
 	struct stat st;
 
-	snprintf(path, sizeof path, "%s/%s%s%s", run, name, file ? "/" : "", file ? file : "");
+	snprintf(path, sizeof path, "%s/%.64s%s%s", run, name, file ? "/" : "", file ? file : "");
 	return lstat(path, &st) == 0;
 }
 
@@ -248,7 +248,7 @@ static void test_messages(void **state)
 	while (turn(&c, &(int){0}))
 		;
 	for (int i = 0; i < OC_CONTROL_CLIENTS; i++)
-		assert_int_equal(c.client[i], -1);
+		assert_int_equal(c.client[i].fd, -1);
 	oc_control_close(&c);
 }
 
@@ -573,6 +573,245 @@ static void test_foreign(void **state)
 		    there("ffffffffffff", NULL) && there("eeeeeeeeeeee", "keep"));
 }
 
+/* --- of a sandbox that is kept --- */
+
+struct kept {
+	unsigned requests, messages, gone, last;
+	size_t fds;
+	char data[64];
+};
+
+static int kept_request(void *ctx, unsigned client, const char *op, const struct oc_json *request,
+			struct oc_json_writer *w, int fds[OC_CONTROL_FDS], struct oc_err *err)
+{
+	struct kept *k = ctx;
+
+	(void)request;
+	(void)w;
+	k->requests++;
+	k->last = client;
+	if (strcmp(op, "file") == 0) {
+		fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		fds[1] = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	}
+	return strcmp(op, "bad") == 0 ? oc_fail(err, 0, "no") : 0;
+}
+
+static int kept_message(void *ctx, unsigned client, char *data, size_t len, int fds[OC_CONTROL_FDS],
+			size_t count, struct oc_err *err)
+{
+	struct kept *k = ctx;
+
+	(void)fds;
+	k->messages++;
+	k->last = client;
+	k->fds = count;
+	snprintf(k->data, sizeof k->data, "%.*s", (int)len, data);
+	return data[0] == 'X' ? oc_fail(err, 0, "not our language") : 0;
+}
+
+static void kept_gone(void *ctx, unsigned client)
+{
+	struct kept *k = ctx;
+
+	(void)client;
+	k->gone++;
+}
+
+static bool kept_turn(struct oc_control *c)
+{
+	struct pollfd p[1 + OC_CONTROL_KEPT_CLIENTS];
+	nfds_t n = oc_control_poll(c, p);
+	int ready = poll(p, n, 0);
+
+	oc_control_serve(c, p, n);
+	return ready > 0;
+}
+
+static void send_fds(int sock, const char *text, size_t count)
+{
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
+	char buf[CMSG_SPACE(8 * sizeof(int))] = {0};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *cm;
+
+	if (count) {
+		h.msg_control = buf;
+		h.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		cm = CMSG_FIRSTHDR(&h);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memset(CMSG_DATA(cm), 0, count * sizeof(int)); /* all of them standard input */
+	}
+	assert_int_equal(sendmsg(sock, &h, MSG_NOSIGNAL), (ssize_t)iov.iov_len);
+}
+
+static int count_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* What came; how many descriptors with it (they are closed). */
+static size_t receive(int sock, char text[512])
+{
+	struct iovec iov = {.iov_base = text, .iov_len = 511};
+	char buf[CMSG_SPACE(8 * sizeof(int))];
+	struct msghdr h = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = buf,
+			   .msg_controllen = sizeof buf};
+	ssize_t n = recvmsg(sock, &h, MSG_DONTWAIT);
+	size_t count = 0;
+
+	text[n > 0 ? n : 0] = '\0';
+	for (struct cmsghdr *cm = n > 0 ? CMSG_FIRSTHDR(&h) : NULL; cm; cm = CMSG_NXTHDR(&h, cm)) {
+		int fds[8];
+		size_t len = cm->cmsg_len - CMSG_LEN(0);
+		assert_true(len <= sizeof fds);
+		memcpy(fds, CMSG_DATA(cm), len);
+		count = len / sizeof(int);
+		for (size_t i = 0; i < count; i++)
+			close(fds[i]);
+	}
+	return count;
+}
+
+static void open_kept(struct oc_control *c, struct oc_control_service *service, struct kept *k)
+{
+	struct oc_err err = {0};
+
+	*service = (struct oc_control_service){k, kept_request, kept_message, kept_gone};
+	oc_control_init(c);
+	oc_control_keep(c, &plan, service);
+	assert_int_equal(oc_control_open(c, &plan, &err), 0);
+}
+
+static void test_kept(void **state)
+{
+	struct oc_control_service service;
+	struct oc_control c;
+	struct kept k = {0};
+	char text[512];
+
+	(void)state;
+	open_kept(&c, &service, &k);
+	int before = count_fds(), fd = dial(&c);
+	send_fds(fd, "Mabc", 3);
+	send_fds(fd, "{\"op\":\"file\"}", 2);
+	send_fds(fd, "{\"op\":\"info\"}", 0);
+	send_fds(fd, "{\"op\":\"bad\"}", 0);
+	while (kept_turn(&c))
+		;
+	assert_string_equal(k.data, "Mabc");
+	assert_int_equal(k.fds, 3);
+	assert_int_equal(k.requests, 3);
+	assert_int_equal(receive(fd, text), 2);
+	assert_string_equal(text, "{\"op\":\"file\",\"ok\":true}");
+	assert_int_equal(receive(fd, text), 0);
+	assert_string_equal(text, "{\"op\":\"info\",\"ok\":true}");
+	receive(fd, text);
+	assert_non_null(strstr(text, "\"ok\":false"));
+	/* More descriptors than any message has: an error, and then the end. */
+	send_fds(fd, "Mmore", OC_CONTROL_FDS + 1);
+	while (kept_turn(&c))
+		;
+	assert_int_equal(k.messages, 1);
+	receive(fd, text);
+	assert_non_null(strstr(text, "\"ok\":false"));
+	assert_int_equal(recv(fd, text, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(k.gone, 1);
+	close(fd);
+	fd = dial(&c);
+	send_fds(fd, "Xyz", 5);
+	while (kept_turn(&c))
+		;
+	receive(fd, text);
+	assert_non_null(strstr(text, "not our language"));
+	assert_int_equal(k.gone, 2);
+	close(fd);
+	assert_int_equal(count_fds(), before);
+	oc_control_close(&c);
+}
+
+static void test_kept_clients(void **state)
+{
+	struct oc_control_service service;
+	struct oc_control c;
+	struct kept k = {0};
+	int fd[OC_CONTROL_KEPT_CLIENTS + 1];
+	char text[512];
+
+	(void)state;
+	open_kept(&c, &service, &k);
+	for (int i = 0; i <= OC_CONTROL_KEPT_CLIENTS; i++) {
+		fd[i] = dial(&c);
+		while (kept_turn(&c))
+			;
+	}
+	/* Nobody has to go: they may have commands running. */
+	receive(fd[OC_CONTROL_KEPT_CLIENTS], text);
+	assert_non_null(strstr(text, "as many clients"));
+	assert_int_equal(recv(fd[OC_CONTROL_KEPT_CLIENTS], text, 1, MSG_DONTWAIT), 0);
+	send_fds(fd[0], "{\"op\":\"x\"}", 0);
+	while (kept_turn(&c))
+		;
+	receive(fd[0], text);
+	assert_non_null(strstr(text, "\"ok\":true"));
+	for (int i = 0; i <= OC_CONTROL_KEPT_CLIENTS; i++)
+		close(fd[i]);
+	while (kept_turn(&c))
+		;
+	assert_int_equal(k.gone, OC_CONTROL_KEPT_CLIENTS);
+	assert_int_equal(c.count, 0);
+	oc_control_close(&c);
+}
+
+static void test_kept_queue(void **state)
+{
+	struct oc_control_service service;
+	struct oc_control c;
+	struct kept k = {0};
+	oc_auto_buf event = {0};
+	char text[512];
+	int sent = 0, got = 0, null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	open_kept(&c, &service, &k);
+	int before = count_fds(), fd = dial(&c);
+	while (kept_turn(&c))
+		;
+	for (int i = 0; i < 300; i++)
+		oc_buf_puts(&event, "x");
+	/* More than the socket takes: it waits, descriptors and all, in order. */
+	while (!c.client[0].first || c.client[0].queued < 10) {
+		event.data[0] = (char)('a' + sent++ % 26);
+		oc_control_tell(&c, 0, &event, &null, 1);
+		assert_true(sent < 100000);
+	}
+	for (int idle = 0; idle < 3;) {
+		idle = kept_turn(&c) ? 0 : idle + 1;
+		while (receive(fd, text) == 1) {
+			assert_int_equal(text[0], 'a' + got++ % 26);
+			idle = 0;
+		}
+	}
+	assert_int_equal(got, sent);
+	assert_int_equal(count_fds(), before + 2);
+	/* One who never reads. */
+	for (int i = 0; i < 100000 && !k.gone; i++)
+		oc_control_tell(&c, 0, &event, &null, 1);
+	assert_int_equal(k.gone, 1);
+	close(fd);
+	assert_int_equal(count_fds(), before);
+	close(null);
+	oc_control_close(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -580,7 +819,8 @@ int main(void)
 		cmocka_unit_test(test_clients),	   cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_left_overs), cmocka_unit_test(test_sweep_is_bounded),
 		cmocka_unit_test(test_bad_places), cmocka_unit_test(test_long_path),
-		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_foreign),	   cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_kept_clients), cmocka_unit_test(test_kept_queue),
 	};
 
 	if (cm_skip_without_openat2())

@@ -400,6 +400,44 @@ static void test_writer(void **state)
 	assert_string_equal(b.data, "null");
 }
 
+/* Messages of a protocol: what RFC 8259 has, all of it, and nothing else. */
+static void test_message(void **state)
+{
+	static const char *const good[] = {
+		"{}", " [ ] \r\n", "[1,-0,0.5,1e9,-1.25E-3]", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"",
+		"{\"a\":{\"b\":[null,true,false]}}", "\"\\ud83d\\ude00\"",
+	};
+	static const char *const bad[] = {
+		"", "{a:1}", "{'a':1}", "['a']", "[1,]", "{\"a\":1,}", "[,]", "/**/1", "//\n1", "+1", ".5", "5.",
+		"-", "01", "0x1", "Infinity", "NaN", "-Infinity", "\"\\x41\"", "\"\\'\"", "\"\\\n\"", "\"\t\"",
+		"\"\\0\"", "\"\\v\"", "1 2", "\v1", "\xC2\xA0" "1", "{\"a\":1 \"b\":2}", "{\"a\\u0000\":1}", "\"\xFF\"", "1.e5",
+		"[1 2]", "tru", "{\"a\"}", "\"\\u12\"", "5.e", "-.5",
+	};
+	struct oc_json *v;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(good); i++)
+		if (oc_json_parse_message(&arena, good[i], strlen(good[i]), "m", 1000, &v, &err) < 0)
+			fail_msg("%s: %s", good[i], err.msg);
+	for (size_t i = 0; i < COUNT(bad); i++)
+		if (oc_json_parse_message(&arena, bad[i], strlen(bad[i]), "m", 1000, &v, &err) == 0)
+			fail_msg("%s was taken", bad[i]);
+	const char *s = "[\"a\\u0000b\",\"\\ud800x\",\"\\ud800\\u0041\",\"\\udc00\"]";
+	assert_int_equal(oc_json_parse_message(&arena, s, strlen(s), "m", strlen(s), &v, &err), 0);
+	assert_int_equal(v->child->length, 3);
+	assert_memory_equal(v->child->string, "a\0b", 4);
+	assert_string_equal(v->child->next->string, "\xEF\xBF\xBDx");
+	assert_string_equal(v->child->next->next->string, "\xEF\xBF\xBD" "A");
+	assert_string_equal(v->child->next->next->next->string, "\xEF\xBF\xBD");
+	assert_int_equal(oc_json_parse_message(&arena, s, strlen(s), "m", strlen(s) - 1, &v, &err), -1);
+
+	oc_auto_buf b = {0};
+	struct oc_json_writer w;
+	oc_jw_init(&w, &b, 0);
+	oc_jw_bytes(&w, "a\0\xFF", 3);
+	assert_string_equal(b.data, "\"a\\u0000\xEF\xBF\xBD\"");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +447,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_tree, teardown),
 		cmocka_unit_test_teardown(test_int, teardown),
 		cmocka_unit_test_teardown(test_writer, teardown),
+		cmocka_unit_test_teardown(test_message, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,79 @@ static void hashes(void **state)
 	assert_string_not_equal(one, two);
 }
 
+static bool same_sandbox(const struct oc_plan_options *x, const struct oc_plan_options *y)
+{
+	oc_auto_arena a = { 0 };
+	struct oc_plan one, two;
+	char hash[2][65];
+	pt_build(&one, &a, x);
+	pt_build(&two, &a, y);
+	oc_plan_sandbox_hash(&one, hash[0]);
+	oc_plan_sandbox_hash(&two, hash[1]);
+	oc_plan_close(&one);
+	oc_plan_close(&two);
+	return strcmp(hash[0], hash[1]) == 0;
+}
+
+/* Who may join a sandbox that stays: what is of one command makes no difference, everything else does. */
+static void sandbox_hashes(void **state)
+{
+	char *const argv[] = { "a", NULL };
+	static const char *const env[] = { "A=1" }, *const bind[] = { "/usr/share:/mnt/x" }, *const tmpfs[] = { "/mnt/y" },
+				 *const rule[] = { "web.example" }, *const layer[] = { "landlock" }, *const ulimit[] = { "nofile=64" };
+	const struct oc_plan_options o = { .no_config = true, .tty = OC_TTY_NO, .agent = "main" };
+	const struct {
+		struct oc_plan_options with;
+		bool same;
+	} rows[] = {
+		{ { .argv = argv }, true },
+		{ { .env = env, .env_count = 1 }, true },
+		{ { .workdir = "/tmp" }, true },
+		{ { .timeout = "5s" }, true },
+		{ { .tty = OC_TTY_YES }, true },
+		{ { .session = "a" }, true }, /* scope agent */
+		{ { .memory = "1024m" }, true },
+		{ { .session = "a", .scope = "session" }, false },
+		{ { .scope = "shared" }, false },
+		{ { .memory = "512m" }, false },
+		{ { .pids = "77" }, false },
+		{ { .cpus = "2" }, false },
+		{ { .swap = "1g" }, false },
+		{ { .disk = "64m" }, false },
+		{ { .idle = "1h" }, false },
+		{ { .max_age = "1h" }, false },
+		{ { .hostname = "other" }, false },
+		{ { .user = "1234" }, false },
+		{ { .seccomp = "strict" }, false },
+		{ { .profile = "build" }, false },
+		{ { .sysfs = true }, false },
+		{ { .access = "ro" }, false },
+		{ { .binds = bind, .bind_count = 1 }, false },
+		{ { .tmpfs = tmpfs, .tmpfs_count = 1 }, false },
+		{ { .allow = rule, .allow_count = 1 }, false },
+		{ { .allow_missing = layer, .allow_missing_count = 1 }, false },
+		{ { .ulimits = ulimit, .ulimit_count = 1 }, false },
+	};
+	(void)state;
+	pt_mkdir("home/.openclaw");
+	pt_mkdir("home/.openclaw/workspace");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct oc_plan_options p = rows[i].with;
+		p.no_config = true;
+		p.agent = "main";
+		p.tty = p.tty ? p.tty : OC_TTY_NO;
+		if (same_sandbox(&o, &p) != rows[i].same)
+			fail_msg("row %zu", i);
+	}
+	/* Agents that share one. */
+	struct oc_plan_options x = o, y = o;
+	x.scope = y.scope = "shared";
+	x.workspace = y.workspace = pt_mkdir("ws");
+	x.access = y.access = "rw";
+	y.agent = "other";
+	assert_true(same_sandbox(&x, &y));
+}
+
 static void printed(void **state)
 {
 	oc_auto_arena a = { 0 };
@@ -235,7 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults), cmocka_unit_test(no_overlap), cmocka_unit_test(flags),
-		cmocka_unit_test(agents),   cmocka_unit_test(hashes),	  cmocka_unit_test(printed),
+		cmocka_unit_test(agents),   cmocka_unit_test(hashes),	  cmocka_unit_test(sandbox_hashes), cmocka_unit_test(printed),
 		cmocka_unit_test(descriptors),
 	};
 	return cmocka_run_group_tests(tests, pt_setup, pt_teardown);

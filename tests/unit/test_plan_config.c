@@ -92,6 +92,8 @@ static const struct {
 	SANDBOX("ssh:{target:'a@b'}", "not supported"),
 	SANDBOX("prune:{idleHours:-1}", "negative"),
 	SANDBOX("prune:{hours:1}", "unknown key"),
+	SANDBOX("prune:{maxAgeDays:1e300}", "century"),
+	SANDBOX("prune:{idleHours:NaN}", "negative"),
 	SANDBOX("browser:{enabled:'yes'}", "must be boolean"),
 	SANDBOX("browser:{noSandbox:true}", "unknown key"),
 	NATIVE("profile:'nope'", "no profile"),

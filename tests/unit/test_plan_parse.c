@@ -48,6 +48,33 @@ static void durations(void **state)
 	}
 }
 
+/* Of sandboxes that stay: days, too, and 0 is a value. */
+static void ages(void **state)
+{
+	static const struct row rows[] = {
+		{ "1d", 86400000 }, { "7d", 7 * 86400000 }, { "1.5d", 129600000 }, { "24h", 86400000 }, { "90", 90000 },
+		{ "36600d", UINT64_C(3162240000000) },
+	};
+	static const char *const bad[] = { "", "d", "0d", "-1", "1 d", "1dd", "36601d", "0.000000001d", "00", "Never", "1w" };
+	uint64_t v;
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(oc_parse_age(rows[i].text, &v, NULL), 0);
+		assert_int_equal(v, rows[i].value);
+	}
+	for (int i = 0; i < 2; i++) {
+		v = 1;
+		assert_int_equal(oc_parse_age(i ? "0" : "never", &v, NULL), 0);
+		assert_int_equal(v, 0);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct oc_err err = { 0 };
+		if (oc_parse_age(bad[i], &v, &err) == 0)
+			fail_msg("age \"%s\" is %llu", bad[i], (unsigned long long)v);
+		assert_true(err.hint[0]);
+	}
+}
+
 /* CVE-2026-30892: an id that is read as another one. */
 static void users(void **state)
 {
@@ -191,7 +218,7 @@ static void nearest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes),  cmocka_unit_test(durations), cmocka_unit_test(users),
+		cmocka_unit_test(sizes),  cmocka_unit_test(durations), cmocka_unit_test(ages), cmocka_unit_test(users),
 		cmocka_unit_test(ulimits), cmocka_unit_test(binds),    cmocka_unit_test(tmpfs),
 		cmocka_unit_test(others), cmocka_unit_test(layers),    cmocka_unit_test(slugs),
 		cmocka_unit_test(nearest),
