@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -30,7 +31,13 @@ struct keeper {
 	pid_t runner[OC_RUNNERS]; /* 0: none */
 	bool gone[OC_RUNNERS];	  /* dead, and not yet said so */
 	bool any_gone;
+	uint64_t since_us; /* any_gone is true; 0: it is not */
 };
+
+/* Orphans that are there for longer than this fork faster than they are killed one by one. */
+#define PATIENCE_US 20000
+/* How long everything may be stopped at a time. */
+#define FROZEN_US 500000
 
 static _Noreturn void give_up(const struct oc_child *c, const struct oc_err *err)
 {
@@ -160,6 +167,32 @@ static bool sweep(const struct keeper *k)
 	return found;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/*
+ * Chains of processes, each of which forks its successor and ends before we have read its number: everything inside is stopped by one
+ * signal, which no fork escapes (the kernel holds its list of tasks, and a fork that is on its way starts again or hands the
+ * signal on), then the orphans are killed one after another, and the rest goes on.
+ */
+static void freeze_and_sweep(struct keeper *k)
+{
+	const struct timespec moment = {.tv_nsec = 200000};
+	const uint64_t until = now_us() + FROZEN_US;
+
+	kill(-1, SIGSTOP);
+	while (sweep(k) && now_us() < until) {
+		nanosleep(&moment, NULL);
+		reap(k);
+	}
+	kill(-1, SIGCONT);
+}
+
 static void start_runner(struct keeper *k, unsigned number, const int fds[OC_MSG_FDS])
 {
 	struct oc_err err = {0};
@@ -208,9 +241,20 @@ static void on_message(struct keeper *k)
 static void on_children(struct keeper *k)
 {
 	reap(k);
-	if (!k->any_gone || sweep(k))
+	if (!k->any_gone)
 		return;
+	if (!k->since_us)
+		k->since_us = now_us();
+	if (sweep(k)) {
+		if (now_us() - k->since_us < PATIENCE_US)
+			return;
+		freeze_and_sweep(k);
+		reap(k);
+		if (sweep(k))
+			return;
+	}
 	k->any_gone = false;
+	k->since_us = 0;
 	for (unsigned i = 0; i < OC_RUNNERS; i++)
 		if (k->gone[i]) {
 			k->gone[i] = false;
@@ -233,7 +277,8 @@ _Noreturn void oc_keeper_main(struct oc_child *c, int signal_fd)
 
 	struct pollfd p[2] = {{.fd = SOCK, .events = POLLIN}, {.fd = SIGNALS, .events = POLLIN}};
 	for (;;) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		/* While orphans are there we look again, whether or not one of them has ended. */
+		if (poll(p, 2, k->any_gone ? 5 : -1) < 0 && errno != EINTR)
 			_exit(125);
 		if (p[1].revents) {
 			struct signalfd_siginfo si;

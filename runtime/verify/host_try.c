@@ -639,6 +639,13 @@ static void try_tracing(struct oc_host_row *r)
 			       scope >= 2 ? ": debuggers in profile build cannot attach" : "");
 }
 
+/* No file system gives everybody a bound for one directory: there is nothing to try, but to say. */
+static void try_disk(struct oc_host_row *r)
+{
+	oc_host_detail(r, "--disk: hard for a workspace in memory; scratch and overlay are counted "
+			  "(sampled)");
+}
+
 const struct oc_host_try oc_host_tries[] = {
 	{"kernel", "the system calls that everything else is built on", try_kernel},
 	{"user", "own user namespace", try_user},
@@ -662,6 +669,7 @@ const struct oc_host_try oc_host_tries[] = {
 	{"descriptors", "no inherited descriptor", try_descriptors},
 	{"rlimits", "resource limits of the process", try_rlimits},
 	{"cgroup", "cgroup limits: memory, swap, pids, cpu", oc_host_cgroup},
+	{"disk", "a ceiling of what the workspace holds", try_disk},
 	{"egress-capture", "connections to the world arrive at the egress broker", oc_host_capture},
 	{"egress-broker", "oc-egress, jailed", oc_host_broker},
 	{"memfd", "programs without a path, for verify", try_memfd},

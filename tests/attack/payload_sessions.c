@@ -275,12 +275,37 @@ static void children(int argc, char **argv)
 		pause();
 }
 
+/*
+ * chains N [bomb]: N chains of processes, each of which forks its successor and is gone before anybody has read its number; or
+ * forks and stays.  The first one stays and is what the call runs.
+ */
+static void chains(int argc, char **argv)
+{
+	long n = strtol(argument(argc, argv, 1, "8"), NULL, 10);
+	bool bomb = argc > 2;
+
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN);
+	for (long i = 0; i < n; i++)
+		if (fork() == 0)
+			for (;;) {
+				pid_t pid = fork();
+				if (pid > 0 && !bomb)
+					_exit(0);
+			}
+	held("%ld chains", n);
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
 const struct attempt attempts_sessions[] = {
 	{"control", control, "PATH...: talk to a monitor"},
 	{"inherited", inherited, "descriptors that a command begins with"},
 	{"overseers", overseers, "[PID]: take over pid 1 and the runner"},
 	{"limits", limits, "raise the limits of a call"},
 	{"outlive", outlive, "FILE: a process that outlives its call"},
+	{"chains", chains, "N [bomb]: chains of processes that fork faster than they are killed"},
 	{"children", children, "N [stay]: children"},
 	{NULL, NULL, NULL},
 };

@@ -254,6 +254,21 @@ socket.socket(socket.AF_UNIX).connect("\0oc-attack-listen")'
 	done
 }
 
+@test "C1: chains of processes that fork faster than one can kill do not survive it" {
+	for who in $(identities); do
+		id=$(oc "$who" start --no-config --pids 64 --bind "$A/payload:/payload" 3>&-)
+		for kind in '' bomb; do
+			# shellcheck disable=SC2086
+			run oc "$who" exec --timeout 1 "$id" -- /payload chains 8 $kind
+			[ "$status" -eq 124 ] || { echo "$output"; return 1; }
+			# Pid 1 and runners do not show: the shell, ls and wc are all that is there.
+			run oc "$who" exec "$id" -- sh -c 'ls -d /proc/[0-9]* | wc -l'
+			[ "$output" -le 3 ] || { echo "$output processes"; return 1; }
+		done
+		oc "$who" stop "$id"
+	done
+}
+
 @test "R1: streams that are held open do not hold the call" {
 	for who in $(identities); do
 		start=$(date +%s)
