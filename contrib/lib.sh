@@ -12,7 +12,8 @@ die() {
 	exit 1
 }
 
-build_packages='autoconf automake gcc libc6-dev libc-ares-dev make musl-tools pkg-config libmd-dev libseccomp-dev libcmocka-dev'
+build_packages='autoconf automake gcc libc6-dev libc-ares-dev libssl-dev libuv1-dev make musl-tools pkg-config
+	libmd-dev libseccomp-dev libcmocka-dev'
 check_packages="$build_packages
 	bats clang clang-tidy curl expect fcgiwrap gdb git golang-go iproute2 jq libclang-rt-14-dev mandoc nginx-light nodejs
 	openssh-client openssh-server openssl postgresql postgresql-client procps python3 shellcheck socat strace util-linux xz-utils"

@@ -25,7 +25,9 @@ include $(top_srcdir)/tests/unit/client.mk
 include $(top_srcdir)/tests/unit/cgroup.mk
 include $(top_srcdir)/tests/unit/control.mk
 include $(top_srcdir)/tests/unit/delegate.mk
+include $(top_srcdir)/tests/unit/gateway-server.mk
 include $(top_srcdir)/tests/unit/guard.mk
+include $(top_srcdir)/tests/unit/gwconfig.mk
 include $(top_srcdir)/tests/unit/mcp.mk
 include $(top_srcdir)/tests/unit/keep.mk
 include $(top_srcdir)/tests/unit/netns.mk

@@ -208,7 +208,7 @@ static int nested(struct oc_buf *b, const struct oc_config_path *path, size_t fr
 		if (!path->step[i].key)
 			return oc_fail(err, 0, "there is no element [%u], and none before it",
 				       path->step[i].index);
-		oc_buf_puts(b, quote ? "{ " : "{ ");
+		oc_buf_puts(b, "{ ");
 		put_key(b, path->step[i].key, quote);
 		oc_buf_puts(b, ": ");
 	}

@@ -64,7 +64,7 @@ static void dotenv_line(struct oc_arena *a, struct env *e, char *line)
 		if (!quote && *p == '#' && (o == out || p[-1] == ' ' || p[-1] == '\t'))
 			break;
 		if (quote == '"' && *p == '\\' && p[1])
-			*o++ = *++p == 'n' ? '\n' : *p;
+			*o++ = (char)(*++p == 'n' ? '\n' : *p);
 		else
 			*o++ = *p;
 	}

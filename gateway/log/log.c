@@ -53,7 +53,9 @@ static void local_time(int64_t ms, struct tm *out)
 static int open_file(struct oc_log *l, struct oc_err *err)
 {
 	struct stat st;
-	int fd = openat(l->dir, l->name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+	int fd = openat(l->dir, l->name,
+			O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
+				O_NOCTTY,
 			0600);
 
 	if (fd < 0)
@@ -72,12 +74,13 @@ static int open_file(struct oc_log *l, struct oc_err *err)
 
 static void date_name(struct oc_log *l, const struct tm *tm)
 {
-	snprintf(l->name, sizeof l->name, PREFIX "%04d-%02d-%02d" SUFFIX, (tm->tm_year + 1900) % 10000,
-		 (tm->tm_mon + 1) % 100, tm->tm_mday % 100);
+	snprintf(l->name, sizeof l->name, PREFIX "%04d-%02d-%02d" SUFFIX,
+		 (tm->tm_year + 1900) % 10000, (tm->tm_mon + 1) % 100, tm->tm_mday % 100);
 	l->day = tm->tm_yday;
 }
 
-/* Files of earlier days that nobody wrote for a day: yesterday's stays until tomorrow.  By the two names before. */
+/* Files of earlier days that nobody wrote for a day: yesterday's stays until tomorrow.  By the two
+ * names before. */
 static void forget_old(struct oc_log *l, int64_t now)
 {
 	for (int days = 2; days < 9; days++) {
@@ -99,7 +102,8 @@ static int split_path(struct oc_log *l, const char *file, struct oc_err *err)
 	const char *slash = strrchr(file, '/');
 
 	if (file[0] != '/' || !slash[1] || strlen(slash + 1) > 200)
-		return oc_fail(err, 0, "logging.file must be the absolute path of a file: %s", file);
+		return oc_fail(err, 0, "logging.file must be the absolute path of a file: %s",
+			       file);
 	size_t n = slash == file ? 1 : (size_t)(slash - file);
 	if (n >= sizeof l->dir_path)
 		return oc_fail(err, 0, "logging.file is too long");
@@ -164,7 +168,8 @@ const char *oc_log_path(const struct oc_log *l)
 
 static const char *level_name(enum oc_log_level level)
 {
-	static const char *const names[] = {"SILENT", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"};
+	static const char *const names[] = {"SILENT", "FATAL", "ERROR", "WARN",
+					    "INFO",   "DEBUG", "TRACE"};
 
 	return level <= OC_LOG_TRACE ? names[level] : "INFO";
 }
@@ -195,8 +200,8 @@ static void next_file(struct oc_log *l, const struct tm *tm, int64_t now)
 	}
 }
 
-static void write_file(struct oc_log *l, enum oc_log_level level, const char *subsystem, const char *text, int64_t now,
-		       const struct tm *tm)
+static void write_file(struct oc_log *l, enum oc_log_level level, const char *subsystem,
+		       const char *text, int64_t now, const struct tm *tm)
 {
 	oc_auto_buf b = {0};
 	struct oc_json_writer w;
@@ -210,8 +215,8 @@ static void write_file(struct oc_log *l, enum oc_log_level level, const char *su
 	n = strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
 	snprintf(date + n, sizeof date - n, ".%03dZ", (int)(now % 1000));
 	n = strftime(local, sizeof local, "%Y-%m-%dT%H:%M:%S", tm);
-	snprintf(local + n, sizeof local - n, ".%03d%c%02ld:%02ld", (int)(now % 1000), off < 0 ? '-' : '+', labs(off) / 60,
-		 labs(off) % 60);
+	snprintf(local + n, sizeof local - n, ".%03d%c%02ld:%02ld", (int)(now % 1000),
+		 off < 0 ? '-' : '+', labs(off) / 60, labs(off) % 60);
 	snprintf(name, sizeof name, "{\"subsystem\":\"%s\"}", subsystem);
 	oc_jw_init(&w, &b, 0);
 	oc_jw_object(&w);
@@ -257,15 +262,18 @@ static void write_file(struct oc_log *l, enum oc_log_level level, const char *su
 }
 
 /* A terminal may be behind it: no control characters. */
-static void write_console(struct oc_log *l, enum oc_log_level level, const char *subsystem, const char *text,
-			  const struct tm *tm)
+static void write_console(struct oc_log *l, enum oc_log_level level, const char *subsystem,
+			  const char *text, const struct tm *tm)
 {
 	char line[TEXT_MAX + 256], when[40];
 	size_t n;
 
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S%z", tm);
 	int r = snprintf(line, sizeof line, "%s [%s] %s%s\n", when, subsystem,
-			 level > OC_LOG_WARN ? "" : level == OC_LOG_WARN ? "warning: " : "error: ", text);
+			 level > OC_LOG_WARN	? ""
+			 : level == OC_LOG_WARN ? "warning: "
+						: "error: ",
+			 text);
 	n = r < 0 ? 0 : (size_t)r < sizeof line ? (size_t)r : sizeof line - 1;
 	for (size_t i = 0; i + 1 < n; i++)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7F)

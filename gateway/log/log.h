@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log - the gateway's log: one JSON line an event, in a file of the day, and a short line on the console.
+ * log - the gateway's log: one JSON line an event, in a file of the day, and a short line on the
+ * console.
  *
- * May append to, rename and remove files of its own names in its directory, which it holds open: it works on inside the jail.
- * Must never write a secret: who calls it passes none; text of clients is escaped by the JSON writer and cut.  A write that
- * fails is counted and told once on the console; it stops nobody.
+ * May append to, rename and remove files of its own names in its directory, which it holds open: it
+ * works on inside the jail. Must never write a secret: who calls it passes none; text of clients is
+ * escaped by the JSON writer and cut.  A write that fails is counted and told once on the console;
+ * it stops nobody.
  */
 #ifndef OC_GATEWAY_LOG_H
 #define OC_GATEWAY_LOG_H
@@ -20,8 +22,8 @@
 #define OC_LOG_ARCHIVES	 5u
 
 struct oc_log_options {
-	const char *dir;	   /* absolute; made with 0700; not used if file is set */
-	const char *file;	   /* logging.file: absolute, or NULL for <dir>/openclaw-YYYY-MM-DD.log */
+	const char *dir;  /* absolute; made with 0700; not used if file is set */
+	const char *file; /* logging.file: absolute, or NULL for <dir>/openclaw-YYYY-MM-DD.log */
 	enum oc_log_level level;   /* of the file */
 	enum oc_log_level console; /* of console_fd */
 	int console_fd;		   /* -1: none */
@@ -35,8 +37,8 @@ int oc_log_open(struct oc_log **out, const struct oc_log_options *opt, struct oc
 void oc_log_close(struct oc_log *l);
 
 /* l may be NULL: then nothing.  subsystem: "gateway/ws". */
-__attribute__((format(printf, 4, 5))) void oc_log(struct oc_log *l, enum oc_log_level level, const char *subsystem,
-						  const char *fmt, ...);
+__attribute__((format(printf, 4, 5))) void oc_log(struct oc_log *l, enum oc_log_level level,
+						  const char *subsystem, const char *fmt, ...);
 
 /* Path of the file of the moment. */
 const char *oc_log_path(const struct oc_log *l);
@@ -50,10 +52,11 @@ struct oc_log_tail {
 };
 
 /*
- * The last limit lines of at most max_bytes; with have_cursor: those that were written after it.  A cursor past the end is a file
- * that was rotated: reset, and as if there were none.  No file: zeros.
+ * The last limit lines of at most max_bytes; with have_cursor: those that were written after it.  A
+ * cursor past the end is a file that was rotated: reset, and as if there were none.  No file:
+ * zeros.
  */
-int oc_log_read(const char *path, bool have_cursor, uint64_t cursor, size_t limit, size_t max_bytes, struct oc_log_tail *out,
-		struct oc_err *err);
+int oc_log_read(const char *path, bool have_cursor, uint64_t cursor, size_t limit, size_t max_bytes,
+		struct oc_log_tail *out, struct oc_err *err);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * tail - the end of a log, for logs.tail.
  *
- * The file grows and is rotated while it is read: its size is looked at once, and what lies behind that is the next call's.
+ * The file grows and is rotated while it is read: its size is looked at once, and what lies behind
+ * that is the next call's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,8 @@
 #include "base/fd.h"
 #include "gateway/log/log.h"
 
-/* Whole lines of b[0..n) become NUL-terminated ones; what is behind the last newline is not looked at.  Number of lines. */
+/* Whole lines of b[0..n) become NUL-terminated ones; what is behind the last newline is not looked
+ * at.  Number of lines. */
 static size_t cut_lines(char *b, size_t n)
 {
 	size_t lines = 0;
@@ -45,8 +47,8 @@ static size_t read_range(int fd, char *to, size_t n, uint64_t from)
 	return got;
 }
 
-int oc_log_read(const char *path, bool have_cursor, uint64_t cursor, size_t limit, size_t max_bytes, struct oc_log_tail *out,
-		struct oc_err *err)
+int oc_log_read(const char *path, bool have_cursor, uint64_t cursor, size_t limit, size_t max_bytes,
+		struct oc_log_tail *out, struct oc_err *err)
 {
 	struct stat st;
 	oc_auto_close fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -68,7 +70,7 @@ int oc_log_read(const char *path, bool have_cursor, uint64_t cursor, size_t limi
 	if (cut)
 		from = out->size - max_bytes;
 	size_t n = (size_t)(out->size - from);
-	char *b = malloc(n + 1);
+	char *b = calloc(1, n + 1);
 	if (!b)
 		oc_oom();
 	n = read_range(fd, b, n, from);

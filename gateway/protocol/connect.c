@@ -8,8 +8,8 @@
 
 #include "gateway/protocol/internal.h"
 
-static void refuse(struct oc_gw_conn *c, const char *id, unsigned close_code, const char *code, const char *message,
-		   const char *details)
+static void refuse(struct oc_gw_conn *c, const char *id, unsigned close_code, const char *code,
+		   const char *message, const char *details)
 {
 	oc_auto_buf b = {0};
 
@@ -18,13 +18,15 @@ static void refuse(struct oc_gw_conn *c, const char *id, unsigned close_code, co
 	oc_gw_close(c, close_code, message);
 }
 
-static void refuse_protocol(struct oc_gw_conn *c, const char *id, const struct oc_connect *p, struct oc_arena *a)
+static void refuse_protocol(struct oc_gw_conn *c, const char *id, const struct oc_connect *p,
+			    struct oc_arena *a)
 {
-	const char *details =
-		oc_arena_printf(a,
-				"{\"code\":\"PROTOCOL_MISMATCH\",\"clientMinProtocol\":%lld,\"clientMaxProtocol\":%lld,"
-				"\"expectedProtocol\":%u,\"minimumProbeProtocol\":%u}",
-				(long long)p->min, (long long)p->max, OC_GW_PROTOCOL, OC_GW_PROTOCOL_MIN);
+	const char *details = oc_arena_printf(
+		a,
+		"{\"code\":\"PROTOCOL_MISMATCH\",\"clientMinProtocol\":%lld,\"clientMaxProtocol\":%"
+		"lld,"
+		"\"expectedProtocol\":%u,\"minimumProbeProtocol\":%u}",
+		(long long)p->min, (long long)p->max, OC_GW_PROTOCOL, OC_GW_PROTOCOL_MIN);
 
 	refuse(c, id, OC_GW_CLOSE_PROTOCOL, "INVALID_REQUEST", "protocol mismatch", details);
 }
@@ -39,7 +41,8 @@ static void hold(struct oc_gw_conn *c, const struct oc_buf *b, const struct oc_a
 		oc_oom();
 	memcpy(ch->held, b->data, b->len + 1);
 	ch->held_code = v->close_code;
-	snprintf(ch->held_reason, sizeof ch->held_reason, "%s", v->close_reason ? v->close_reason : "");
+	snprintf(ch->held_reason, sizeof ch->held_reason, "%s",
+		 v->close_reason ? v->close_reason : "");
 	c->state = OC_CONN_HELD;
 	c->gw->opt.transport->later(c->socket, v->delay_ms);
 }
@@ -70,8 +73,9 @@ static const char *pack(char **end, size_t *size, const char *s)
 	return at;
 }
 
-static void pack_identity(struct oc_identity *who, char **end, size_t *size, const struct oc_connect *p,
-			  const struct oc_auth_verdict *v, const struct oc_auth_peer *peer)
+static void pack_identity(struct oc_identity *who, char **end, size_t *size,
+			  const struct oc_connect *p, const struct oc_auth_verdict *v,
+			  const struct oc_auth_peer *peer)
 {
 	who->role = pack(end, size, v->role);
 	who->device_id = pack(end, size, v->device_id);
@@ -91,7 +95,8 @@ static void pack_identity(struct oc_identity *who, char **end, size_t *size, con
 	}
 }
 
-static void keep_identity(struct oc_gw_conn *c, const struct oc_connect *p, const struct oc_auth_verdict *v)
+static void keep_identity(struct oc_gw_conn *c, const struct oc_connect *p,
+			  const struct oc_auth_verdict *v)
 {
 	struct oc_identity none = {0}, *who;
 	char *end = NULL;
@@ -113,8 +118,9 @@ static void refuse_verdict(struct oc_gw_conn *c, const char *id, const struct oc
 {
 	oc_auto_buf b = {0};
 
-	oc_frame_error(&b, id, v->code ? v->code : "INVALID_REQUEST", v->message ? v->message : "unauthorized", v->details,
-		       v->retryable, v->retry_after_ms);
+	oc_frame_error(&b, id, v->code ? v->code : "INVALID_REQUEST",
+		       v->message ? v->message : "unauthorized", v->details, v->retryable,
+		       v->retry_after_ms);
 	if (v->delay_ms) {
 		hold(c, &b, v);
 		return;
@@ -137,8 +143,8 @@ void oc_gw_connect(struct oc_gw_conn *c, const struct oc_frame *f, struct oc_are
 		return;
 	}
 	if (!g->ready) {
-		oc_frame_error(&b, f->id, "UNAVAILABLE", "gateway starting; retry shortly", "{\"reason\":\"startup-sidecars\"}",
-			       true, 500);
+		oc_frame_error(&b, f->id, "UNAVAILABLE", "gateway starting; retry shortly",
+			       "{\"reason\":\"startup-sidecars\"}", true, 500);
 		oc_gw_send(c, &b);
 		oc_gw_close(c, OC_GW_CLOSE_LATER, "gateway starting");
 		return;
@@ -147,7 +153,8 @@ void oc_gw_connect(struct oc_gw_conn *c, const struct oc_frame *f, struct oc_are
 		refuse_protocol(c, f->id, &p, a);
 		return;
 	}
-	if (p.auth.role && strcmp(p.auth.role, "operator") != 0 && strcmp(p.auth.role, "node") != 0) {
+	if (p.auth.role && strcmp(p.auth.role, "operator") != 0 &&
+	    strcmp(p.auth.role, "node") != 0) {
 		refuse(c, f->id, OC_GW_CLOSE_POLICY, "INVALID_REQUEST", "invalid role", NULL);
 		return;
 	}

@@ -38,12 +38,14 @@ static const char *check(const struct oc_json *root, struct oc_frame *f)
 	return NULL;
 }
 
-bool oc_frame_parse(struct oc_arena *a, const char *text, size_t len, size_t max, struct oc_frame *out)
+bool oc_frame_parse(struct oc_arena *a, const char *text, size_t len, size_t max,
+		    struct oc_frame *out)
 {
 	struct oc_json *root;
 
 	*out = (struct oc_frame){0};
-	if (oc_json_parse_message(a, text, len, "frame", max, &root, NULL) < 0 || root->type != OC_JSON_OBJECT)
+	if (oc_json_parse_message(a, text, len, "frame", max, &root, NULL) < 0 ||
+	    root->type != OC_JSON_OBJECT)
 		return false;
 	out->type = text_of(oc_json_get(root, "type"));
 	out->id = text_of(oc_json_get(root, "id"));
@@ -84,8 +86,8 @@ void oc_frame_result(struct oc_json_writer *w, struct oc_buf *b, const char *id)
 	oc_jw_key(w, "payload");
 }
 
-void oc_frame_error(struct oc_buf *b, const char *id, const char *code, const char *message, const char *details,
-		    bool retryable, unsigned retry_after_ms)
+void oc_frame_error(struct oc_buf *b, const char *id, const char *code, const char *message,
+		    const char *details, bool retryable, unsigned retry_after_ms)
 {
 	struct oc_json_writer w;
 

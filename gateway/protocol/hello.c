@@ -7,8 +7,15 @@
 #include "gateway/protocol/internal.h"
 
 /* Only those that this gateway sends. */
-static const char *const events[] = {"connect.challenge", "tick", "presence", "health", "shutdown", "config.changed",
-				     "device.pair.requested", "device.pair.resolved", NULL};
+static const char *const events[] = {"connect.challenge",
+				     "tick",
+				     "presence",
+				     "health",
+				     "shutdown",
+				     "config.changed",
+				     "device.pair.requested",
+				     "device.pair.resolved",
+				     NULL};
 
 static void write_features(struct oc_gw_conn *c, struct oc_json_writer *w)
 {
@@ -63,7 +70,8 @@ static void write_snapshot(struct oc_gw_conn *c, struct oc_json_writer *w, struc
 	oc_jw_object(w);
 	oc_jw_member(w, "defaultAgentId", cf->default_agent->id);
 	oc_jw_member(w, "mainKey", cf->main_key);
-	oc_jw_member(w, "mainSessionKey", oc_arena_printf(a, "agent:%s:%s", cf->default_agent->id, cf->main_key));
+	oc_jw_member(w, "mainSessionKey",
+		     oc_arena_printf(a, "agent:%s:%s", cf->default_agent->id, cf->main_key));
 	oc_jw_member(w, "scope", cf->session_scope);
 	oc_jw_object_end(w);
 	if (oc_scopes_allow(&c->who->scopes, "operator.admin")) {
@@ -74,7 +82,8 @@ static void write_snapshot(struct oc_gw_conn *c, struct oc_json_writer *w, struc
 	oc_jw_object_end(w);
 }
 
-static void write_auth(struct oc_gw_conn *c, const struct oc_auth_verdict *v, struct oc_json_writer *w)
+static void write_auth(struct oc_gw_conn *c, const struct oc_auth_verdict *v,
+		       struct oc_json_writer *w)
 {
 	oc_jw_key(w, "auth");
 	oc_jw_object(w);
@@ -113,7 +122,8 @@ static void write_policy(struct oc_gw *g, struct oc_json_writer *w)
 	oc_jw_object_end(w);
 }
 
-void oc_gw_hello(struct oc_gw_conn *c, const char *id, const struct oc_auth_verdict *v, struct oc_buf *b)
+void oc_gw_hello(struct oc_gw_conn *c, const char *id, const struct oc_auth_verdict *v,
+		 struct oc_buf *b)
 {
 	struct oc_gw *g = c->gw;
 	struct oc_json_writer w;

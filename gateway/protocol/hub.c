@@ -28,8 +28,10 @@ void oc_gw_uuid(char out[OC_UUID_SIZE])
 	random_bytes(b, sizeof b);
 	b[6] = (unsigned char)((b[6] & 0x0F) | 0x40);
 	b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
-	snprintf(out, OC_UUID_SIZE, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-		 b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	snprintf(out, OC_UUID_SIZE,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		 b[15]);
 }
 
 struct oc_gw *oc_gw_new(const struct oc_gw_options *opt)
@@ -67,6 +69,24 @@ void oc_gw_set_ready(struct oc_gw *g, bool ready)
 	g->ready = ready;
 }
 
+static bool differs(const char *a, const char *b)
+{
+	return a != b && (!a || !b || strcmp(a, b) != 0);
+}
+
+/* Who came in by what is no longer the secret, or the mode, has to come in again. */
+static void ask_again(struct oc_gw *g, const struct oc_config_auth *was,
+		      const struct oc_config_auth *is)
+{
+	bool mode = was->mode != is->mode;
+
+	if (!mode && !differs(was->token, is->token) && !differs(was->password, is->password))
+		return;
+	for (struct oc_gw_conn *c = g->conns; c; c = c->next)
+		if (c->who && (mode || c->who->method != OC_AUTH_BY_DEVICE_TOKEN))
+			oc_gw_close(c, OC_GW_CLOSE_RESTART, "service restart");
+}
+
 void oc_gw_set_config(struct oc_gw *g, struct oc_config *config)
 {
 	oc_auto_buf b = {0};
@@ -75,7 +95,6 @@ void oc_gw_set_config(struct oc_gw *g, struct oc_config *config)
 	struct oc_config *old = g->config;
 
 	g->config = oc_config_ref(config);
-	oc_config_unref(old);
 	oc_jw_init(&w, &b, 0);
 	oc_jw_object(&w);
 	oc_jw_member(&w, "path", config->path);
@@ -84,6 +103,8 @@ void oc_gw_set_config(struct oc_gw *g, struct oc_config *config)
 	oc_jw_int(&w, g->opt.now_ms());
 	oc_jw_object_end(&w);
 	oc_gw_broadcast(g, "config.changed", b.data, false);
+	ask_again(g, &old->auth, &config->auth);
+	oc_config_unref(old);
 }
 
 void oc_gw_counts(const struct oc_gw *g, struct oc_gw_counts *out)
@@ -106,7 +127,8 @@ bool oc_gw_send(struct oc_gw_conn *c, const struct oc_buf *b)
 	if (c->state == OC_CONN_CLOSING)
 		return false;
 	/* Answers are never dropped: who does not read them is closed. */
-	if (t->queued(c->socket) + b->len > OC_GW_MAX_BUFFERED + OC_GW_MAX_PAYLOAD || !t->send(c->socket, b->data, b->len)) {
+	if (t->queued(c->socket) + b->len > OC_GW_MAX_BUFFERED + OC_GW_MAX_PAYLOAD ||
+	    !t->send(c->socket, b->data, b->len)) {
 		oc_gw_close(c, OC_GW_CLOSE_POLICY, "slow consumer");
 		return false;
 	}
@@ -132,7 +154,8 @@ void oc_gw_close(struct oc_gw_conn *c, unsigned code, const char *reason)
 		memcpy(cut, reason, n);
 	cut[n] = '\0';
 	if (code != OC_GW_CLOSE_NORMAL)
-		oc_log(c->gw->opt.log, OC_LOG_INFO, "gateway/ws", "closed conn=%s code=%u reason=%s", c->id, code, cut);
+		oc_log(c->gw->opt.log, OC_LOG_INFO, "gateway/ws",
+		       "closed conn=%s code=%u reason=%s", c->id, code, cut);
 	c->gw->opt.transport->close(c->socket, code, cut);
 }
 
@@ -196,7 +219,8 @@ void oc_gw_closed(struct oc_gw_conn *c)
 }
 
 /* The first frame. */
-static void handshake(struct oc_gw_conn *c, const struct oc_frame *f, bool parsed, struct oc_arena *a)
+static void handshake(struct oc_gw_conn *c, const struct oc_frame *f, bool parsed,
+		      struct oc_arena *a)
 {
 	static const char first[] = "invalid handshake: first request must be connect";
 	oc_auto_buf b = {0};
@@ -231,10 +255,12 @@ void oc_gw_message(struct oc_gw_conn *c, const char *text, size_t len)
 		oc_gw_dispatch(c, &f, &a);
 		return;
 	}
-	/* Other types of frames come from newer clients; a request that is wrong is answered if it has an id. */
+	/* Other types of frames come from newer clients; a request that is wrong is answered if it
+	 * has an id. */
 	if (parsed && f.id && f.type && strcmp(f.type, "req") == 0) {
 		oc_auto_buf b = {0};
-		oc_frame_error(&b, f.id, "INVALID_REQUEST", oc_arena_printf(&a, "invalid request frame: %s", f.wrong), NULL,
+		oc_frame_error(&b, f.id, "INVALID_REQUEST",
+			       oc_arena_printf(&a, "invalid request frame: %s", f.wrong), NULL,
 			       false, 0);
 		oc_gw_send(c, &b);
 	}
@@ -247,9 +273,14 @@ bool oc_gw_event_allowed(const char *event, const char *role, const struct oc_sc
 	static const struct {
 		const char *prefix, *scope; /* NULL: everybody who is authenticated */
 	} gates[] = {
-		{"tick", NULL},	   {"health", NULL},	{"presence", NULL},	 {"heartbeat", NULL},
-		{"shutdown", NULL}, {"voicewake.changed", NULL},
-		{"config.changed", "operator.read"}, {"device.pair.", "operator.pairing"},
+		{"tick", NULL},
+		{"health", NULL},
+		{"presence", NULL},
+		{"heartbeat", NULL},
+		{"shutdown", NULL},
+		{"voicewake.changed", NULL},
+		{"config.changed", "operator.read"},
+		{"device.pair.", "operator.pairing"},
 	};
 
 	for (size_t i = 0; i < sizeof gates / sizeof gates[0]; i++) {
@@ -283,7 +314,8 @@ static void send_event(struct oc_gw_conn *c, const char *event, const char *payl
 	oc_buf_printf(&b, ",\"seq\":%llu", (unsigned long long)c->seq);
 	if (version)
 		oc_buf_printf(&b, ",\"stateVersion\":{\"presence\":%llu,\"health\":%llu}",
-			      (unsigned long long)g->presence_version, (unsigned long long)g->health_version);
+			      (unsigned long long)g->presence_version,
+			      (unsigned long long)g->health_version);
 	oc_buf_puts(&b, "}");
 	g->counts.events++;
 	oc_gw_send(c, &b);
@@ -331,7 +363,8 @@ void oc_gw_second(struct oc_gw *g)
 		oc_gw_broadcast(g, "tick", payload, false);
 		g->next_tick = mono + g->config->tick_ms;
 	}
-	/* Who comes and goes is told at most once a second, and less often to many: each telling goes to all. */
+	/* Who comes and goes is told at most once a second, and less often to many: each telling
+	 * goes to all. */
 	if (g->presence_changed && mono >= g->next_presence) {
 		g->presence_changed = false;
 		g->next_presence = mono + PRESENCE_MS + (int64_t)g->counts.authenticated;

@@ -18,14 +18,16 @@ enum oc_conn_state {
 	OC_CONN_CLOSING,    /* close was asked for: nothing is sent or heard any more */
 };
 
-/* What a connection knows once it is open: one allocation with its texts behind it, for there are thousands of them. */
+/* What a connection knows once it is open: one allocation with its texts behind it, for there are
+ * thousands of them. */
 struct oc_identity {
 	const char *role;
 	struct oc_scopes scopes;
 	const char *device_id, *user; /* NULL: none */
 	enum oc_auth_method method;
 	bool owner;
-	const char *client_id, *mode, *version, *platform, *device_family, *display_name, *instance_id;
+	const char *client_id, *mode, *version, *platform, *device_family, *display_name,
+		*instance_id;
 	const char *ip; /* NULL: loopback or unknown */
 };
 
@@ -54,7 +56,8 @@ struct oc_challenge {
 
 /* Of somebody who has gone. */
 struct oc_left {
-	char key[80], host[80], version[32], platform[48], family[48], mode[16], instance[64], device[72];
+	char key[80], host[80], version[32], platform[48], family[48], mode[16], instance[64],
+		device[72];
 	int64_t ts;
 };
 #define OC_PRESENCE_MAX	   200u
@@ -100,15 +103,18 @@ struct oc_gw_method {
 };
 extern const struct oc_gw_method oc_gw_method_table[];
 const struct oc_gw_method *oc_gw_method_find(const char *name);
-__attribute__((format(printf, 3, 4))) int oc_gw_refuse(struct oc_gw_call *call, const char *code, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) int oc_gw_refuse(struct oc_gw_call *call, const char *code,
+						       const char *fmt, ...);
 /* "invalid <method> params: at /<key>: <text>" */
-__attribute__((format(printf, 3, 4))) int oc_gw_bad_param(struct oc_gw_call *call, const char *key, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) int oc_gw_bad_param(struct oc_gw_call *call, const char *key,
+							  const char *fmt, ...);
 /* An optional whole number; *have says whether it was there. */
-int oc_gw_param_int(struct oc_gw_call *call, const char *key, int64_t min, int64_t max, bool *have, int64_t *out);
+int oc_gw_param_int(struct oc_gw_call *call, const char *key, int64_t min, int64_t max, bool *have,
+		    int64_t *out);
 int oc_gw_param_bool(struct oc_gw_call *call, const char *key, bool *out);
 
-oc_gw_handler oc_m_health, oc_m_status, oc_m_presence, oc_m_last_heartbeat, oc_m_config_get, oc_m_logs_tail, oc_m_device,
-	oc_m_agents_list;
+oc_gw_handler oc_m_health, oc_m_status, oc_m_presence, oc_m_last_heartbeat, oc_m_config_get,
+	oc_m_logs_tail, oc_m_device, oc_m_agents_list;
 void oc_gw_write_health(struct oc_gw *g, struct oc_json_writer *w);
 void oc_gw_write_presence(struct oc_gw *g, struct oc_json_writer *w);
 void oc_gw_write_defaults(struct oc_gw *g, struct oc_json_writer *w);
@@ -118,17 +124,19 @@ const char *oc_gw_config_hash(struct oc_gw *g, struct oc_arena *a, const char *h
 struct oc_frame {
 	const char *type, *id, *method;
 	const struct oc_json *params;
-	bool is_request; /* type is req and everything is as the schema says */
+	bool is_request;   /* type is req and everything is as the schema says */
 	const char *wrong; /* why it is not */
 };
 /* Pure.  False: not JSON, or not an object. */
-bool oc_frame_parse(struct oc_arena *a, const char *text, size_t len, size_t max, struct oc_frame *out);
-void oc_frame_error(struct oc_buf *b, const char *id, const char *code, const char *message, const char *details,
-		    bool retryable, unsigned retry_after_ms);
+bool oc_frame_parse(struct oc_arena *a, const char *text, size_t len, size_t max,
+		    struct oc_frame *out);
+void oc_frame_error(struct oc_buf *b, const char *id, const char *code, const char *message,
+		    const char *details, bool retryable, unsigned retry_after_ms);
 /* {"type":"res","id":..,"ok":true,"payload": */
 void oc_frame_result(struct oc_json_writer *w, struct oc_buf *b, const char *id);
 void oc_jw_text(struct oc_json_writer *w, const char *json);
-void oc_jw_member(struct oc_json_writer *w, const char *key, const char *value); /* nothing if value is NULL */
+void oc_jw_member(struct oc_json_writer *w, const char *key,
+		  const char *value); /* nothing if value is NULL */
 
 /* --- connect --- */
 struct oc_connect {
@@ -138,9 +146,11 @@ struct oc_connect {
 	const char *instance_id;
 };
 /* Pure: 0, or -1 and why ("at /client/id: ..."). */
-int oc_connect_parse(struct oc_arena *a, const struct oc_json *params, struct oc_connect *out, const char **why);
+int oc_connect_parse(struct oc_arena *a, const struct oc_json *params, struct oc_connect *out,
+		     const char **why);
 void oc_gw_connect(struct oc_gw_conn *c, const struct oc_frame *f, struct oc_arena *a);
-void oc_gw_hello(struct oc_gw_conn *c, const char *id, const struct oc_auth_verdict *v, struct oc_buf *b);
+void oc_gw_hello(struct oc_gw_conn *c, const char *id, const struct oc_auth_verdict *v,
+		 struct oc_buf *b);
 
 /* --- the hub --- */
 /* False: nothing more may be sent to c. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * methods - the one table of methods, and the way of a request through it: does it exist, role, scope, handler.
+ * methods - the one table of methods, and the way of a request through it: does it exist, role,
+ * scope, handler.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,8 @@ static int by_name(const void *name, const void *method)
 const struct oc_gw_method *oc_gw_method_find(const char *name)
 {
 	/* Sorted, tested. */
-	return bsearch(name, oc_gw_method_table, sizeof oc_gw_method_table / sizeof oc_gw_method_table[0] - 1,
+	return bsearch(name, oc_gw_method_table,
+		       sizeof oc_gw_method_table / sizeof oc_gw_method_table[0] - 1,
 		       sizeof oc_gw_method_table[0], by_name);
 }
 
@@ -60,16 +62,20 @@ int oc_gw_bad_param(struct oc_gw_call *call, const char *key, const char *fmt, .
 	va_start(ap, fmt);
 	const char *text = oc_arena_vprintf(call->arena, fmt, ap);
 	va_end(ap);
-	return oc_gw_refuse(call, "INVALID_REQUEST", "invalid %s params: at /%s: %s", call->method, key, text);
+	return oc_gw_refuse(call, "INVALID_REQUEST", "invalid %s params: at /%s: %s", call->method,
+			    key, text);
 }
 
-int oc_gw_param_int(struct oc_gw_call *call, const char *key, int64_t min, int64_t max, bool *have, int64_t *out)
+int oc_gw_param_int(struct oc_gw_call *call, const char *key, int64_t min, int64_t max, bool *have,
+		    int64_t *out)
 {
 	const struct oc_json *v = oc_json_get(call->params, key);
 
 	*have = v != NULL;
-	if (v && (v->type != OC_JSON_NUMBER || oc_json_int(call->arena, v, min, max, out, NULL) < 0))
-		return oc_gw_bad_param(call, key, "must be a whole number from %lld to %lld", (long long)min, (long long)max);
+	if (v &&
+	    (v->type != OC_JSON_NUMBER || oc_json_int(call->arena, v, min, max, out, NULL) < 0))
+		return oc_gw_bad_param(call, key, "must be a whole number from %lld to %lld",
+				       (long long)min, (long long)max);
 	return 0;
 }
 
@@ -85,9 +91,10 @@ int oc_gw_param_bool(struct oc_gw_call *call, const char *key, bool *out)
 
 static int refuse_scope(struct oc_gw_call *call, const char *scope)
 {
-	call->details = oc_arena_printf(call->arena,
-					"{\"code\":\"MISSING_SCOPE\",\"missingScope\":\"%s\",\"requiredScopes\":[\"%s\"]}",
-					scope, scope);
+	call->details = oc_arena_printf(
+		call->arena,
+		"{\"code\":\"MISSING_SCOPE\",\"missingScope\":\"%s\",\"requiredScopes\":[\"%s\"]}",
+		scope, scope);
 	return oc_gw_refuse(call, "FORBIDDEN", "missing scope: %s", scope);
 }
 
@@ -97,9 +104,11 @@ static int run(struct oc_gw_call *call)
 	const struct oc_identity *who = call->conn->who;
 
 	if (strcmp(call->method, "connect") == 0)
-		return oc_gw_refuse(call, "INVALID_REQUEST", "connect is only valid as the first request");
+		return oc_gw_refuse(call, "INVALID_REQUEST",
+				    "connect is only valid as the first request");
 	if (!m)
-		return oc_gw_refuse(call, "INVALID_REQUEST", "unknown method: %.200s", call->method);
+		return oc_gw_refuse(call, "INVALID_REQUEST", "unknown method: %.200s",
+				    call->method);
 	if (strcmp(who->role, "operator") != 0) {
 		call->wrong_role = true;
 		return oc_gw_refuse(call, "INVALID_REQUEST", "unauthorized role: %s", who->role);
@@ -107,7 +116,8 @@ static int run(struct oc_gw_call *call)
 	if (m->scope && !oc_scopes_allow(&who->scopes, m->scope))
 		return refuse_scope(call, m->scope);
 	if (call->params && call->params->type != OC_JSON_OBJECT)
-		return oc_gw_refuse(call, "INVALID_REQUEST", "invalid %s params: at /: must be an object", call->method);
+		return oc_gw_refuse(call, "INVALID_REQUEST",
+				    "invalid %s params: at /: must be an object", call->method);
 	return m->fn(call);
 }
 
@@ -117,7 +127,12 @@ void oc_gw_dispatch(struct oc_gw_conn *c, const struct oc_frame *f, struct oc_ar
 	oc_auto_buf b = {0};
 	struct oc_json_writer w;
 	int64_t start = g->opt.mono_ms();
-	struct oc_gw_call call = {.gw = g, .conn = c, .method = f->method, .id = f->id, .params = f->params, .arena = a,
+	struct oc_gw_call call = {.gw = g,
+				  .conn = c,
+				  .method = f->method,
+				  .id = f->id,
+				  .params = f->params,
+				  .arena = a,
 				  .out = &w};
 
 	if (f->params && f->params->type == OC_JSON_NULL)
@@ -125,9 +140,11 @@ void oc_gw_dispatch(struct oc_gw_conn *c, const struct oc_frame *f, struct oc_ar
 	oc_frame_result(&w, &b, f->id);
 	if (run(&call) < 0) {
 		b.len = 0;
-		oc_frame_error(&b, f->id, call.code, call.message, call.details, call.retryable, call.retry_after_ms);
-		oc_log(g->opt.log, OC_LOG_INFO, "gateway/ws", "res error method=%.80s conn=%s code=%s message=%s", f->method,
-		       c->id, call.code, call.message);
+		oc_frame_error(&b, f->id, call.code, call.message, call.details, call.retryable,
+			       call.retry_after_ms);
+		oc_log(g->opt.log, OC_LOG_INFO, "gateway/ws",
+		       "res error method=%.80s conn=%s code=%s message=%s", f->method, c->id,
+		       call.code, call.message);
 	} else {
 		oc_jw_object_end(&w);
 	}
@@ -139,6 +156,6 @@ void oc_gw_dispatch(struct oc_gw_conn *c, const struct oc_frame *f, struct oc_ar
 		oc_gw_close(c, OC_GW_CLOSE_POLICY, "repeated unauthorized calls");
 	int64_t took = g->opt.mono_ms() - start;
 	if (took >= SLOW_MS)
-		oc_log(g->opt.log, OC_LOG_INFO, "gateway/ws", "res slow method=%.80s conn=%s ms=%lld", f->method, c->id,
-		       (long long)took);
+		oc_log(g->opt.log, OC_LOG_INFO, "gateway/ws",
+		       "res slow method=%.80s conn=%s ms=%lld", f->method, c->id, (long long)took);
 }

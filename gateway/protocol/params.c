@@ -2,8 +2,8 @@
 /*
  * params - the parameters of connect.  Pure.
  *
- * Unknown members are ignored at the top and in client, so that a newer client gets in; auth and device, which carry
- * secrets and proofs, are closed.
+ * Unknown members are ignored at the top and in client, so that a newer client gets in; auth and
+ * device, which carry secrets and proofs, are closed.
  */
 #include <string.h>
 
@@ -14,11 +14,26 @@
 #define LIST_MAX   256u
 #define NODE_MAX   4096u /* commands of a node */
 
-static const char *const client_ids[] = {"webchat-ui", "openclaw-control-ui", "openclaw-browser-copilot", "openclaw-tui",
-					 "webchat", "cli", "gateway-client", "openclaw-macos", "openclaw-linux",
-					 "openclaw-ios", "openclaw-watchos", "openclaw-android", "node-host",
-					 "openclaw-worker", "test", "fingerprint", "openclaw-probe", NULL};
-static const char *const client_modes[] = {"webchat", "cli", "ui", "backend", "node", "worker", "probe", "test", NULL};
+static const char *const client_ids[] = {"webchat-ui",
+					 "openclaw-control-ui",
+					 "openclaw-browser-copilot",
+					 "openclaw-tui",
+					 "webchat",
+					 "cli",
+					 "gateway-client",
+					 "openclaw-macos",
+					 "openclaw-linux",
+					 "openclaw-ios",
+					 "openclaw-watchos",
+					 "openclaw-android",
+					 "node-host",
+					 "openclaw-worker",
+					 "test",
+					 "fingerprint",
+					 "openclaw-probe",
+					 NULL};
+static const char *const client_modes[] = {"webchat", "cli",   "ui",   "backend", "node",
+					   "worker",  "probe", "test", NULL};
 
 struct reader {
 	struct oc_arena *arena;
@@ -28,12 +43,13 @@ struct reader {
 static void wrong(struct reader *r, const char *parent, const char *key, const char *what)
 {
 	if (!r->why)
-		r->why = oc_arena_printf(r->arena, "at /%s%s%s: %s", parent, *parent ? "/" : "", key, what);
+		r->why = oc_arena_printf(r->arena, "at /%s%s%s: %s", parent, *parent ? "/" : "",
+					 key, what);
 }
 
 /* A text that is not empty; NULL if it is not there. */
-static const char *text(struct reader *r, const struct oc_json *o, const char *parent, const char *key, bool required,
-			size_t max)
+static const char *text(struct reader *r, const struct oc_json *o, const char *parent,
+			const char *key, bool required, size_t max)
 {
 	const struct oc_json *v = oc_json_get(o, key);
 
@@ -42,19 +58,22 @@ static const char *text(struct reader *r, const struct oc_json *o, const char *p
 			wrong(r, parent, key, "is required");
 		return NULL;
 	}
-	if (v->type != OC_JSON_STRING || v->length == 0 || strlen(v->string) != v->length || v->length > max) {
+	if (v->type != OC_JSON_STRING || v->length == 0 || strlen(v->string) != v->length ||
+	    v->length > max) {
 		wrong(r, parent, key, "must be a text that is not empty or too long");
 		return NULL;
 	}
 	return v->string;
 }
 
-static int64_t number(struct reader *r, const struct oc_json *o, const char *parent, const char *key, int64_t min)
+static int64_t number(struct reader *r, const struct oc_json *o, const char *parent,
+		      const char *key, int64_t min)
 {
 	const struct oc_json *v = oc_json_get(o, key);
 	int64_t n = 0;
 
-	if (!v || v->type != OC_JSON_NUMBER || oc_json_int(r->arena, v, min, INT64_C(1) << 53, &n, NULL) < 0)
+	if (!v || v->type != OC_JSON_NUMBER ||
+	    oc_json_int(r->arena, v, min, INT64_C(1) << 53, &n, NULL) < 0)
 		wrong(r, parent, key, v ? "must be a whole number" : "is required");
 	return n;
 }
@@ -67,7 +86,8 @@ static bool one_of(const char *s, const char *const *set)
 	return false;
 }
 
-static const struct oc_json *object(struct reader *r, const struct oc_json *o, const char *key, bool required)
+static const struct oc_json *object(struct reader *r, const struct oc_json *o, const char *key,
+				    bool required)
 {
 	const struct oc_json *v = oc_json_get(o, key);
 
@@ -80,7 +100,8 @@ static const struct oc_json *object(struct reader *r, const struct oc_json *o, c
 	return v;
 }
 
-static void closed(struct reader *r, const struct oc_json *o, const char *parent, const char *const *keys)
+static void closed(struct reader *r, const struct oc_json *o, const char *parent,
+		   const char *const *keys)
 {
 	for (const struct oc_json *m = o->child; m; m = m->next)
 		if (!one_of(m->key, keys))
@@ -88,7 +109,8 @@ static void closed(struct reader *r, const struct oc_json *o, const char *parent
 }
 
 /* An array of texts: checked, and returned if wanted. */
-static void texts(struct reader *r, const struct oc_json *o, const char *key, size_t max, struct oc_scopes *out)
+static void texts(struct reader *r, const struct oc_json *o, const char *key, size_t max,
+		  struct oc_scopes *out)
 {
 	const struct oc_json *v = oc_json_get(o, key);
 	const char **list;
@@ -102,7 +124,8 @@ static void texts(struct reader *r, const struct oc_json *o, const char *key, si
 	}
 	list = oc_arena_array(r->arena, v->count + 1, sizeof *list);
 	for (const struct oc_json *e = v->child; e; e = e->next) {
-		if (e->type != OC_JSON_STRING || e->length == 0 || strlen(e->string) != e->length || e->length > TEXT_MAX) {
+		if (e->type != OC_JSON_STRING || e->length == 0 || strlen(e->string) != e->length ||
+		    e->length > TEXT_MAX) {
 			wrong(r, "", key, "must hold texts that are not empty");
 			return;
 		}
@@ -151,8 +174,13 @@ static const char *secret(struct reader *r, const struct oc_json *o, const char 
 
 static void read_auth(struct reader *r, const struct oc_json *params, struct oc_connect *out)
 {
-	static const char *const keys[] = {"token",		"password", "deviceToken", "bootstrapToken", "approvalRuntimeToken",
-					   "agentRuntimeIdentityToken", NULL};
+	static const char *const keys[] = {"token",
+					   "password",
+					   "deviceToken",
+					   "bootstrapToken",
+					   "approvalRuntimeToken",
+					   "agentRuntimeIdentityToken",
+					   NULL};
 	const struct oc_json *o = object(r, params, "auth", false);
 
 	if (!o)
@@ -168,7 +196,8 @@ static void read_auth(struct reader *r, const struct oc_json *params, struct oc_
 
 static void read_device(struct reader *r, const struct oc_json *params, struct oc_connect *out)
 {
-	static const char *const keys[] = {"id", "publicKey", "signature", "signedAt", "nonce", NULL};
+	static const char *const keys[] = {"id",       "publicKey", "signature",
+					   "signedAt", "nonce",	    NULL};
 	const struct oc_json *o = object(r, params, "device", false), *nonce;
 
 	if (!o)
@@ -202,7 +231,8 @@ static void read_rest(struct reader *r, const struct oc_json *params)
 	(void)text(r, params, "", "pathEnv", false, SECRET_MAX * 4);
 }
 
-int oc_connect_parse(struct oc_arena *a, const struct oc_json *params, struct oc_connect *out, const char **why)
+int oc_connect_parse(struct oc_arena *a, const struct oc_json *params, struct oc_connect *out,
+		     const char **why)
 {
 	struct reader r = {.arena = a};
 

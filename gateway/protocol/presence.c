@@ -18,7 +18,9 @@ bool oc_gw_shows_presence(const struct oc_gw_conn *c)
 
 static const char *key_of(const struct oc_gw_conn *c)
 {
-	return c->who->device_id ? c->who->device_id : c->who->instance_id ? c->who->instance_id : c->id;
+	return c->who->device_id     ? c->who->device_id
+	       : c->who->instance_id ? c->who->instance_id
+				     : c->id;
 }
 
 void oc_gw_remember_left(struct oc_gw *g, const struct oc_gw_conn *c)
@@ -44,7 +46,8 @@ void oc_gw_remember_left(struct oc_gw *g, const struct oc_gw_conn *c)
 	}
 	memset(l, 0, sizeof *l);
 	snprintf(l->key, sizeof l->key, "%s", key_of(c));
-	snprintf(l->host, sizeof l->host, "%s", who->display_name ? who->display_name : who->client_id);
+	snprintf(l->host, sizeof l->host, "%s",
+		 who->display_name ? who->display_name : who->client_id);
 	snprintf(l->version, sizeof l->version, "%s", who->version);
 	snprintf(l->platform, sizeof l->platform, "%s", who->platform);
 	snprintf(l->family, sizeof l->family, "%s", who->device_family ? who->device_family : "");
@@ -58,7 +61,8 @@ static void write_self(struct oc_gw *g, struct oc_json_writer *w)
 {
 	char text[256];
 
-	snprintf(text, sizeof text, "Gateway: %s · app %s · mode gateway · reason self", g->host, g->opt.version);
+	snprintf(text, sizeof text, "Gateway: %s · app %s · mode gateway · reason self", g->host,
+		 g->opt.version);
 	oc_jw_object(w);
 	oc_jw_member(w, "host", g->host);
 	oc_jw_member(w, "version", g->opt.version);
@@ -79,7 +83,8 @@ static void write_client(const struct oc_gw_conn *c, struct oc_json_writer *w)
 	const char *host = who->display_name ? who->display_name : who->client_id;
 	char text[700];
 
-	snprintf(text, sizeof text, "Node: %.200s · app %.100s · mode %.20s · reason connect", host, who->version, who->mode);
+	snprintf(text, sizeof text, "Node: %.200s · app %.100s · mode %.20s · reason connect", host,
+		 who->version, who->mode);
 	oc_jw_object(w);
 	oc_jw_member(w, "host", host);
 	oc_jw_member(w, "ip", who->ip);
@@ -122,7 +127,8 @@ static void write_left(const struct oc_left *l, struct oc_json_writer *w)
 	oc_jw_object_end(w);
 }
 
-/* The same device, or the same program, a second time: once is enough.  Newest first, so the first of a key counts. */
+/* The same device, or the same program, a second time: once is enough.  Newest first, so the first
+ * of a key counts. */
 static bool seen(const char **keys, size_t n, const char *key)
 {
 	for (size_t i = 0; i < n; i++)
@@ -140,7 +146,8 @@ void oc_gw_write_presence(struct oc_gw *g, struct oc_json_writer *w)
 	oc_jw_array(w);
 	write_self(g, w);
 	for (const struct oc_gw_conn *c = g->conns; c && n < OC_PRESENCE_MAX - 1; c = c->next) {
-		if (c->state != OC_CONN_OPEN || !oc_gw_shows_presence(c) || seen(keys, n, key_of(c)))
+		if (c->state != OC_CONN_OPEN || !oc_gw_shows_presence(c) ||
+		    seen(keys, n, key_of(c)))
 			continue;
 		keys[n++] = key_of(c);
 		write_client(c, w);

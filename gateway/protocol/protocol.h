@@ -2,12 +2,14 @@
 /*
  * protocol - what is said on a WebSocket: handshake, requests, responses, events.
  *
- * A hub (struct oc_gw) holds the connections; a connection is given whole messages and gives back whole messages through
- * the transport it was opened with.  It knows config and auth, and neither sockets nor HTTP: a test drives it without any.
- * It decides nothing about who may enter: that is gateway/auth.  It must never start a program, and opens no file but the
- * log (for logs.tail); files of devices are gateway/auth's.
+ * A hub (struct oc_gw) holds the connections; a connection is given whole messages and gives back
+ * whole messages through the transport it was opened with.  It knows config and auth, and neither
+ * sockets nor HTTP: a test drives it without any. It decides nothing about who may enter: that is
+ * gateway/auth.  It must never start a program, and opens no file but the log (for logs.tail);
+ * files of devices are gateway/auth's.
  *
- * One thread.  Every message is hostile until `connect` has succeeded, and well-formed at most afterwards.
+ * One thread.  Every message is hostile until `connect` has succeeded, and well-formed at most
+ * afterwards.
  */
 #ifndef OC_GATEWAY_PROTOCOL_H
 #define OC_GATEWAY_PROTOCOL_H
@@ -50,11 +52,13 @@ struct oc_gw;
 struct oc_gw_conn;
 
 /*
- * Of whoever holds the socket.  None of them may call back into the hub: they queue.  close() is called at most once for a
- * connection, after which nothing more is sent; oc_gw_closed follows from the holder.
+ * Of whoever holds the socket.  None of them may call back into the hub: they queue.  close() is
+ * called at most once for a connection, after which nothing more is sent; oc_gw_closed follows from
+ * the holder.
  */
 struct oc_gw_transport {
-	/* One text message; the bytes are copied.  False: it cannot be queued (out of memory); the holder closes. */
+	/* One text message; the bytes are copied.  False: it cannot be queued (out of memory); the
+	 * holder closes. */
 	bool (*send)(void *socket, const char *text, size_t len);
 	/* Bytes queued and not yet given to the kernel. */
 	size_t (*queued)(const void *socket);
@@ -67,10 +71,10 @@ struct oc_gw_transport {
 };
 
 struct oc_gw_options {
-	struct oc_config *config;	/* the snapshot at start; the hub takes a reference */
-	struct oc_auth *auth;		/* devices, limiter; not owned */
-	const char *version;		/* of the product, as in hello and status */
-	struct oc_log *log;		/* NULL: none; logs.tail reads its file */
+	struct oc_config *config; /* the snapshot at start; the hub takes a reference */
+	struct oc_auth *auth;	  /* devices, limiter; not owned */
+	const char *version;	  /* of the product, as in hello and status */
+	struct oc_log *log;	  /* NULL: none; logs.tail reads its file */
 	const struct oc_gw_transport *transport;
 	int64_t (*now_ms)(void); /* wall clock */
 	int64_t (*mono_ms)(void);
@@ -89,7 +93,8 @@ void oc_gw_set_ready(struct oc_gw *g, bool ready);
 /* An upgraded socket: sends connect.challenge.  facts is copied.  NULL: out of memory. */
 struct oc_gw_conn *oc_gw_open(struct oc_gw *g, void *socket, const struct oc_auth_peer *facts);
 
-/* One whole message, valid UTF-8 or not, of at most the bytes that its state allows (the holder saw to that). */
+/* One whole message, valid UTF-8 or not, of at most the bytes that its state allows (the holder saw
+ * to that). */
 void oc_gw_message(struct oc_gw_conn *c, const char *text, size_t len);
 
 /* The socket is gone; c is freed. */
@@ -100,7 +105,8 @@ void oc_gw_later(struct oc_gw_conn *c);
 
 bool oc_gw_authenticated(const struct oc_gw_conn *c);
 
-/* About once a second: `tick`, `presence` and `health` when they are due; requests of devices grow old. */
+/* About once a second: `tick`, `presence` and `health` when they are due; requests of devices grow
+ * old. */
 void oc_gw_second(struct oc_gw *g);
 
 /* Broadcast `shutdown`, admit no more, close all with 1012.  restart_ms < 0: a stop for good. */

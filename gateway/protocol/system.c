@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * system - health, status, system-presence, last-heartbeat, agents.list, config.get, logs.tail, device.*.
+ * system - health, status, system-presence, last-heartbeat, agents.list, config.get, logs.tail,
+ * device.*.
  *
  * What this gateway does not have yet (sessions, channels, heartbeats) is told as none.
  */
@@ -152,7 +153,8 @@ int oc_m_status(struct oc_gw_call *call)
 	write_empty(w, "channelSummary", true);
 	write_empty(w, "queuedSystemEvents", true);
 	oc_jw_key(w, "tasks");
-	oc_jw_text(w, "{\"total\":0,\"active\":0,\"terminal\":0,\"failures\":0,\"byStatus\":{},\"byRuntime\":{}}");
+	oc_jw_text(w, "{\"total\":0,\"active\":0,\"terminal\":0,\"failures\":0,\"byStatus\":{},"
+		      "\"byRuntime\":{}}");
 	write_status_sessions(call);
 	write_int(w, "pid", call->gw->opt.launcher);
 	write_int(w, "uptimeMs", call->gw->opt.mono_ms() - call->gw->started_mono);
@@ -209,7 +211,8 @@ int oc_m_agents_list(struct oc_gw_call *call)
 
 int oc_m_config_get(struct oc_gw_call *call)
 {
-	static const char *const trees[] = {"parsed", "sourceConfig", "resolved", "runtimeConfig", "config"};
+	static const char *const trees[] = {"parsed", "sourceConfig", "resolved", "runtimeConfig",
+					    "config"};
 	const struct oc_config *c = call->gw->config;
 	struct oc_json_writer *w = call->out;
 	const char *hash = oc_gw_config_hash(call->gw, call->arena, c->hash);
@@ -244,7 +247,8 @@ int oc_m_config_get(struct oc_gw_call *call)
 	oc_jw_array_end(w);
 	oc_jw_member(w, "hash", hash);
 	oc_jw_member(w, "configRevisionHash", hash);
-	oc_jw_member(w, "appliedConfigHash", oc_gw_config_hash(call->gw, call->arena, c->applied_hash));
+	oc_jw_member(w, "appliedConfigHash",
+		     oc_gw_config_hash(call->gw, call->arena, c->applied_hash));
 	oc_jw_object_end(w);
 	return 0;
 }
@@ -264,7 +268,8 @@ int oc_m_logs_tail(struct oc_gw_call *call)
 		return -1;
 	if (!path)
 		return oc_gw_refuse(call, "UNAVAILABLE", "this gateway writes no log");
-	if (oc_log_read(path, have_cursor, (uint64_t)cursor, (size_t)limit, (size_t)bytes, &tail, &err) < 0)
+	if (oc_log_read(path, have_cursor, (uint64_t)cursor, (size_t)limit, (size_t)bytes, &tail,
+			&err) < 0)
 		return oc_gw_refuse(call, "UNAVAILABLE", "log read failed: %s", err.msg);
 	oc_jw_object(w);
 	oc_jw_member(w, "file", path);
@@ -291,17 +296,21 @@ int oc_m_device(struct oc_gw_call *call)
 {
 	struct oc_gw *g = call->gw;
 	const struct oc_identity *who = call->conn->who;
-	const struct oc_auth_caller caller = {.scopes = who->scopes, .device_id = who->device_id,
-					      .by_device_token = who->method == OC_AUTH_BY_DEVICE_TOKEN};
+	const struct oc_auth_caller caller = {.scopes = who->scopes,
+					      .device_id = who->device_id,
+					      .by_device_token =
+						      who->method == OC_AUTH_BY_DEVICE_TOKEN};
 	struct oc_auth_answer answer = {0};
 
-	if (!oc_auth_call(g->opt.auth, &caller, call->method, call->params, g->opt.now_ms(), call->arena, &answer))
+	if (!oc_auth_call(g->opt.auth, &caller, call->method, call->params, g->opt.now_ms(),
+			  call->arena, &answer))
 		return oc_gw_refuse(call, "INVALID_REQUEST", "unknown method: %s", call->method);
 	if (!answer.ok) {
 		call->details = answer.details;
 		return oc_gw_refuse(call, answer.code, "%s", answer.message);
 	}
-	oc_log(g->opt.log, OC_LOG_INFO, "gateway/devices", "%s by conn=%s", call->method, call->conn->id);
+	oc_log(g->opt.log, OC_LOG_INFO, "gateway/devices", "%s by conn=%s", call->method,
+	       call->conn->id);
 	oc_jw_text(call->out, answer.payload);
 	if (answer.event)
 		oc_gw_broadcast(g, answer.event, answer.event_payload, false);

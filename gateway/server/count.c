@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * count - how many sockets of one address are in a state: a table that holds only addresses that have any.
+ * count - how many sockets of one address are in a state: a table that holds only addresses that
+ * have any.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,9 @@
 /*
  * http - the HTTP/1.1 side of the port: heads, probes, and what is not there.
  *
- * A head is judged by netns/policy/http (strict: what two programs could read differently is refused).  Nothing of this floor takes
- * a body: a request that has one is answered and its connection closed.
+ * A head is judged by netns/policy/http (strict: what two programs could read differently is
+ * refused).  Nothing of this floor takes a body: a request that has one is answered and its
+ * connection closed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,8 @@
 
 #include "gateway/server/internal.h"
 
-#define HEAD_MAX 16384u
-#define IDLE_MS	 15000 /* between two requests */
+#define HEAD_MAX     16384u
+#define IDLE_MS	     15000 /* between two requests */
 #define PATH_MAX_LEN 2048u
 
 static const char *reason_of(int status)
@@ -40,8 +41,8 @@ static const char *reason_of(int status)
 	}
 }
 
-void oc_http_answer(struct oc_sock *s, int status, const char *type, const char *extra, const char *body, bool head_only,
-		    bool close)
+void oc_http_answer(struct oc_sock *s, int status, const char *type, const char *extra,
+		    const char *body, bool head_only, bool close)
 {
 	oc_auto_buf b = {0};
 	const char *hsts = s->tls ? s->srv->config->hsts : NULL;
@@ -126,7 +127,8 @@ static bool probe(struct oc_sock *s, const char *path, const char *method, bool 
 	if (one_of(path, "/health", "/healthz")) {
 		body = "{\"ok\":true,\"status\":\"live\"}";
 	} else if (one_of(path, "/startup", "/startupz")) {
-		body = stopping ? "{\"ok\":false,\"status\":\"draining\"}" : "{\"ok\":true,\"status\":\"started\"}";
+		body = stopping ? "{\"ok\":false,\"status\":\"draining\"}"
+				: "{\"ok\":true,\"status\":\"started\"}";
 		status = stopping ? 503 : 200;
 	} else if (one_of(path, "/ready", "/readyz")) {
 		body = stopping ? "{\"ready\":false}" : "{\"ready\":true}";
@@ -135,7 +137,8 @@ static bool probe(struct oc_sock *s, const char *path, const char *method, bool 
 		return false;
 	}
 	if (!head && strcmp(method, "GET") != 0)
-		oc_http_answer(s, 405, TEXT, "Allow: GET, HEAD\r\n", "Method Not Allowed", false, close);
+		oc_http_answer(s, 405, TEXT, "Allow: GET, HEAD\r\n", "Method Not Allowed", false,
+			       close);
 	else
 		oc_http_answer(s, status, JSON, NULL, body, head, close);
 	return true;
@@ -192,15 +195,18 @@ static bool one_head(struct oc_sock *s)
 	enum oc_first r = oc_http_read(s->reader, (const uint8_t *)s->in.data, s->in.len, &h);
 	if (r == OC_FIRST_MORE) {
 		if (s->in.len > HEAD_MAX)
-			oc_http_answer(s, 431, TEXT, NULL, "Request Header Fields Too Large", false, true);
+			oc_http_answer(s, 431, TEXT, NULL, "Request Header Fields Too Large", false,
+				       true);
 		return false;
 	}
 	if (r != OC_FIRST_OK || h.length > HEAD_MAX) {
-		oc_http_answer(s, r == OC_FIRST_OK ? 431 : 400, TEXT, NULL, "Bad Request", false, true);
+		oc_http_answer(s, r == OC_FIRST_OK ? 431 : 400, TEXT, NULL, "Bad Request", false,
+			       true);
 		return false;
 	}
 	next_head(s);
-	/* The head may be used until the end of this; what follows it moves down, or goes to the WebSocket. */
+	/* The head may be used until the end of this; what follows it moves down, or goes to the
+	 * WebSocket. */
 	struct oc_buf whole = s->in;
 	s->in = (struct oc_buf){0};
 	request(s, (const uint8_t *)whole.data, &h);

@@ -34,12 +34,13 @@ int oc_note_receive(int sock, struct oc_note *out, int *fd);
 int oc_lock_take(int state_fd, struct oc_err *err);
 int oc_lock_tell(int lock_fd, uint16_t port, int64_t started_ms, struct oc_err *err);
 /* fds in the order of config->listen; port: the one asked for, or the one that was free. */
-int oc_listen(const struct oc_config *c, int fds[OC_LISTEN_MAX], size_t *count, uint16_t *port, struct oc_err *err);
+int oc_listen(const struct oc_config *c, int fds[OC_LISTEN_MAX], size_t *count, uint16_t *port,
+	      struct oc_err *err);
 
 /* --- the jail --- */
 struct oc_gw_jail {
-	int landlock;	     /* ABI, 0: there is none */
-	bool net, scopes;    /* Landlock's rules for ports, and for signals and abstract sockets */
+	int landlock;	  /* ABI, 0: there is none */
+	bool net, scopes; /* Landlock's rules for ports, and for signals and abstract sockets */
 	unsigned long fds;
 };
 /* dirs: descriptors of directories that stay writable. */
@@ -47,10 +48,11 @@ int oc_gw_jail_enter(const int *dirs, size_t count, struct oc_gw_jail *out, stru
 
 /* --- the network process --- */
 enum oc_sock_state {
-	OC_SOCK_TLS,	/* its handshake */
+	OC_SOCK_TLS, /* its handshake */
 	OC_SOCK_HTTP,
 	OC_SOCK_WS,
-	OC_SOCK_LINGER, /* everything is said: wait for the other side to go, so that it gets to read it */
+	OC_SOCK_LINGER, /* everything is said: wait for the other side to go, so that it gets to
+			   read it */
 	OC_SOCK_DEAD,
 };
 
@@ -86,15 +88,17 @@ struct oc_sock {
 	int fd, events;
 	enum oc_sock_state state;
 	struct oc_addr peer;
-	int64_t deadline;	       /* monotonic, 0: none */
-	struct oc_buf in;	       /* bytes that wait: a head that is not complete, or what came while out was full */
+	int64_t deadline; /* monotonic, 0: none */
+	struct oc_buf in; /* bytes that wait: a head that is not complete, or what came while out
+			     was full */
 	struct oc_http_reader *reader; /* of that head */
 	struct oc_buf out;
 	size_t out_at;
 	struct oc_count *heads, *preauth;
 	struct oc_ws *ws;
-	struct oc_sock *dirty_prev, *dirty_next; /* of those that have something to be flushed before the loop sleeps */
-	bool tls_wants_write, close_after;	 /* when out is sent */
+	struct oc_sock *dirty_prev,
+		*dirty_next; /* of those that have something to be flushed before the loop sleeps */
+	bool tls_wants_write, close_after; /* when out is sent */
 	bool eof, paused, dirty;
 };
 
@@ -138,7 +142,7 @@ void oc_deadlines_arm(struct oc_server *srv, int64_t in_ms);
 
 /* sock.c */
 void oc_sock_accept(struct oc_server *srv, int listen_fd);
-void oc_sock_close(struct oc_sock *s); /* at once */
+void oc_sock_close(struct oc_sock *s);	/* at once */
 void oc_sock_finish(struct oc_sock *s); /* after out is sent, politely */
 void oc_sock_queue(struct oc_sock *s, const void *data, size_t len);
 size_t oc_sock_queued(const struct oc_sock *s);
@@ -153,11 +157,12 @@ int oc_tls_context(const struct oc_config *c, SSL_CTX **out, struct oc_err *err)
 /* http.c: p[0..n) came; heads are collected in s->in. */
 void oc_http_bytes(struct oc_sock *s, const uint8_t *p, size_t n);
 const char *oc_http_header(const uint8_t *head, size_t len, struct oc_arena *a, const char *name);
-void oc_http_answer(struct oc_sock *s, int status, const char *type, const char *extra, const char *body, bool head_only,
-		    bool close);
+void oc_http_answer(struct oc_sock *s, int status, const char *type, const char *extra,
+		    const char *body, bool head_only, bool close);
 
 /* upgrade.c */
-void oc_ws_upgrade(struct oc_sock *s, const uint8_t *head, const struct oc_http_head *h, const char *path);
+void oc_ws_upgrade(struct oc_sock *s, const uint8_t *head, const struct oc_http_head *h,
+		   const char *path);
 
 /* ws.c */
 void oc_ws_start(struct oc_sock *s, const struct oc_auth_peer *peer);

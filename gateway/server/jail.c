@@ -2,9 +2,10 @@
 /*
  * jail - what the network process gives up before it reads the first byte of a client.
  *
- * It parses what strangers send, with the uid of the operator.  So a mistake in it must find no program to start, no file but those of
- * the state directory, no other process, no new socket and no privilege.  The filter and no_new_privs are not optional; Landlock is
- * missing on some kernels, and then the log and doctor say so.
+ * It parses what strangers send, with the uid of the operator.  So a mistake in it must find no
+ * program to start, no file but those of the state directory, no other process, no new socket and
+ * no privilege.  The filter and no_new_privs are not optional; Landlock is missing on some kernels,
+ * and then the log and doctor say so.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -31,9 +32,10 @@
 #define LL_NET_BIND_CONN 3ull
 #define LL_SCOPE_ALL	 3ull /* abstract sockets, signals */
 #define LL_QUERY_VERSION 1u
-#define LL_STATE                                                                                                       \
-	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE |                   \
-	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR)
+#define LL_STATE                                                                                   \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |                              \
+	 LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                          \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR)
 
 static const struct sock_filter filter[] = {
 #include "gateway/server/filter.inc"
@@ -49,10 +51,12 @@ const char *oc_server_jail_missing(void)
 	int abi = landlock_abi();
 
 	if (abi < 1)
-		return "Landlock is not available: the gateway's network process can open every file of its user (kernel 5.13 with "
+		return "Landlock is not available: the gateway's network process can open every "
+		       "file of its user (kernel 5.13 with "
 		       "`landlock` in lsm= has it)";
 	if (abi < 4)
-		return "Landlock of this kernel has no rules for ports (6.7 has them); the system call filter forbids new sockets";
+		return "Landlock of this kernel has no rules for ports (6.7 has them); the system "
+		       "call filter forbids new sockets";
 	return NULL;
 }
 
@@ -88,7 +92,8 @@ static int landlock(const int *dirs, size_t count, struct oc_gw_jail *j, struct 
 		return oc_fail(err, errno, "cannot make a Landlock ruleset (ABI %d)", abi);
 	for (size_t i = 0; i < count; i++) {
 		const struct landlock_path_beneath_attr rule = {
-			.allowed_access = LL_STATE | (attr.fs & LL_FS_TRUNCATE), .parent_fd = dirs[i]};
+			.allowed_access = LL_STATE | (attr.fs & LL_FS_TRUNCATE),
+			.parent_fd = dirs[i]};
 		if (syscall(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
 			return oc_fail(err, errno, "cannot add a Landlock rule");
 	}
@@ -123,7 +128,8 @@ static int limits(struct oc_gw_jail *j, struct oc_err *err)
 	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
 		return oc_fail(err, errno, "cannot read the limit of descriptors");
 	j->fds = rl.rlim_max < FDS ? (unsigned long)rl.rlim_max : FDS;
-	if (limit(RLIMIT_NOFILE, j->fds, "descriptors", err) < 0 || limit(RLIMIT_CORE, 0, "core files", err) < 0 ||
+	if (limit(RLIMIT_NOFILE, j->fds, "descriptors", err) < 0 ||
+	    limit(RLIMIT_CORE, 0, "core files", err) < 0 ||
 	    limit(RLIMIT_NPROC, 0, "processes", err) < 0)
 		return -1;
 	return 0;
@@ -144,7 +150,8 @@ int oc_gw_jail_enter(const int *dirs, size_t count, struct oc_gw_jail *out, stru
 	*out = (struct oc_gw_jail){0};
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		oc_fail(err, errno, "cannot set no_new_privs");
-	else if (landlock(dirs, count, out, err) == 0 && limits(out, err) == 0 && capabilities(err) == 0 && seccomp(err) == 0)
+	else if (landlock(dirs, count, out, err) == 0 && limits(out, err) == 0 &&
+		 capabilities(err) == 0 && seccomp(err) == 0)
 		return 0;
 	return oc_err_step(err, "jail");
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * launcher - the process that supervises: lock, listening sockets, signals, config.  It reads no byte of a client.
+ * launcher - the process that supervises: lock, listening sockets, signals, config.  It reads no
+ * byte of a client.
  *
- * It polls its own signals, the network process's end of the pair and the files of the config; it has no library's loop.
+ * It polls its own signals, the network process's end of the pair and the files of the config; it
+ * has no library's loop.
  */
 #include <errno.h>
 #include <poll.h>
@@ -52,7 +54,8 @@ static void watch_files(struct launcher *l)
 		if (!slash || (size_t)(slash - path) >= sizeof dir)
 			continue;
 		snprintf(dir, sizeof dir, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-		(void)inotify_add_watch(l->watch, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR);
+		(void)inotify_add_watch(l->watch, dir,
+					IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR);
 	}
 }
 
@@ -65,9 +68,12 @@ static bool read_events(struct launcher *l)
 
 	while ((n = read(l->watch, buf, sizeof buf)) > 0) {
 		for (char *p = buf; p < buf + n;) {
-			const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
+			const struct inotify_event *e =
+				(const struct inotify_event *)(const void *)p;
 			for (size_t i = 0; e->len && i < l->config->files.count + 1; i++) {
-				const char *path = i < l->config->files.count ? l->config->files.list[i] : l->config->path;
+				const char *path = i < l->config->files.count
+							   ? l->config->files.list[i]
+							   : l->config->path;
 				const char *slash = strrchr(path, '/');
 				if (slash && strcmp(slash + 1, e->name) == 0)
 					ours = true;
@@ -96,7 +102,8 @@ static void reload(struct launcher *l)
 		oc_closep(&fd);
 		fd = -1;
 	} else {
-		(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+		(void)fcntl(fd, F_ADD_SEALS,
+			    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 	}
 	(void)oc_note_send(l->sock, &n, fd);
 	oc_config_unref(l->config);
@@ -173,7 +180,8 @@ static int ended(struct launcher *l, int status, bool told, struct oc_err *err)
 		return 0;
 	if (WIFSIGNALED(status))
 		oc_fail(err, 0, "the network process was ended by signal %d%s", WTERMSIG(status),
-			WTERMSIG(status) == SIGSYS ? " (a system call that its filter forbids)" : "");
+			WTERMSIG(status) == SIGSYS ? " (a system call that its filter forbids)"
+						   : "");
 	else
 		oc_fail(err, 0, "the network process ended with status %d", WEXITSTATUS(status));
 	return 1;
@@ -257,7 +265,12 @@ static int spawn(struct launcher *l, struct oc_err *err)
 
 int oc_server_run(const struct oc_server_options *opt, struct oc_err *err)
 {
-	struct launcher l = {.opt = opt, .lock = -1, .sock = -1, .signals = -1, .watch = -1, .started_ms = oc_wall_ms()};
+	struct launcher l = {.opt = opt,
+			     .lock = -1,
+			     .sock = -1,
+			     .signals = -1,
+			     .watch = -1,
+			     .started_ms = oc_wall_ms()};
 	int status = 1;
 
 	l.config = oc_config_ref(opt->config);

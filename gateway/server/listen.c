@@ -47,13 +47,16 @@ static int bind_one(const struct oc_addr *a, uint16_t port)
 
 static uint16_t port_of(int fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof ss;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} a = {0};
+	socklen_t len = sizeof a;
 
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+	if (getsockname(fd, &a.any, &len) < 0)
 		return 0;
-	return ntohs(ss.ss_family == AF_INET ? ((struct sockaddr_in *)(void *)&ss)->sin_port
-					     : ((struct sockaddr_in6 *)(void *)&ss)->sin6_port);
+	return ntohs(a.any.sa_family == AF_INET ? a.in.sin_port : a.in6.sin6_port);
 }
 
 static int fail(const struct oc_addr *a, uint16_t port, int cause, struct oc_err *err)
@@ -63,16 +66,18 @@ static int fail(const struct oc_addr *a, uint16_t port, int cause, struct oc_err
 
 	oc_addr_text(a, text);
 	if (cause == EADDRINUSE) {
-		oc_fail(err, 0, "another gateway instance is already listening on ws://%s%s%s:%u", v6 ? "[" : "", text, v6 ? "]" : "",
-			(unsigned)port);
-		oc_err_hint(err, "give this one another port: --port, OPENCLAW_GATEWAY_PORT or gateway.port");
+		oc_fail(err, 0, "another gateway instance is already listening on ws://%s%s%s:%u",
+			v6 ? "[" : "", text, v6 ? "]" : "", (unsigned)port);
+		oc_err_hint(err, "give this one another port: --port, OPENCLAW_GATEWAY_PORT or "
+				 "gateway.port");
 	} else {
 		oc_fail(err, cause, "cannot listen on %s port %u", text, (unsigned)port);
 	}
 	return oc_err_step(err, "listen");
 }
 
-int oc_listen(const struct oc_config *c, int fds[OC_LISTEN_MAX], size_t *count, uint16_t *port, struct oc_err *err)
+int oc_listen(const struct oc_config *c, int fds[OC_LISTEN_MAX], size_t *count, uint16_t *port,
+	      struct oc_err *err)
 {
 	int tries = 0;
 

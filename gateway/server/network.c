@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * network - the process that clients talk to: makes everything ready, jails itself, then runs the loop.
+ * network - the process that clients talk to: makes everything ready, jails itself, then runs the
+ * loop.
  */
 #include <errno.h>
 #include <signal.h>
@@ -144,20 +145,28 @@ static void take_config(struct oc_server *srv, int fd, const struct oc_err *why)
 	struct oc_err err = {0};
 
 	if (in < 0) {
-		oc_log(srv->log, OC_LOG_WARN, "gateway/reload", "config reload skipped (invalid config): %s", why->msg);
+		oc_log(srv->log, OC_LOG_WARN, "gateway/reload",
+		       "config reload skipped (invalid config): %s", why->msg);
 		return;
 	}
 	if (lseek(in, 0, SEEK_SET) < 0 || oc_read_all(in, &text, CONFIG_MAX) < 0 ||
 	    oc_config_unpack(text.data ? text.data : "", text.len, &next, &err) < 0) {
-		oc_log(srv->log, OC_LOG_ERROR, "gateway/reload", "config reload skipped: %s", err.msg);
+		oc_log(srv->log, OC_LOG_ERROR, "gateway/reload", "config reload skipped: %s",
+		       err.msg);
 		return;
 	}
 	const char *restart = oc_config_needs_restart(srv->config, next);
-	if (restart)
-		oc_log(srv->log, OC_LOG_WARN, "gateway/reload", "%s takes effect with the next start", restart);
+	/* gateway.auth is in force at once: a secret that was taken back must not open anything any
+	 * more. */
+	if (restart && strcmp(restart, "gateway.auth") != 0)
+		oc_log(srv->log, OC_LOG_WARN, "gateway/reload",
+		       "%s takes effect with the next start", restart);
 	oc_config_unref(srv->config);
 	srv->config = next;
 	oc_gw_set_config(srv->gw, next);
+	for (size_t i = 0; i < next->warning_count; i++)
+		oc_log(srv->log, OC_LOG_WARN, "gateway/config", "%s: %s", next->warnings[i].path,
+		       next->warnings[i].text);
 	oc_log(srv->log, OC_LOG_INFO, "gateway/reload", "config reloaded");
 }
 
@@ -197,7 +206,8 @@ static int raise_fds(struct oc_server *srv, struct oc_err *err)
 	rl.rlim_cur = rl.rlim_max < 65536 ? rl.rlim_max : 65536;
 	if (setrlimit(RLIMIT_NOFILE, &rl) < 0)
 		return oc_fail(err, errno, "cannot raise the limit of descriptors");
-	srv->sock_max = rl.rlim_cur > 2 * RESERVED_FDS ? (size_t)rl.rlim_cur - RESERVED_FDS : RESERVED_FDS;
+	srv->sock_max =
+		rl.rlim_cur > 2 * RESERVED_FDS ? (size_t)rl.rlim_cur - RESERVED_FDS : RESERVED_FDS;
 	return 0;
 }
 
@@ -217,7 +227,8 @@ static int open_log(struct oc_server *srv, const struct oc_server_options *o, st
 	return oc_log_open(&srv->log, &lo, err);
 }
 
-static int open_loop(struct oc_server *srv, const struct oc_network_start *start, struct oc_err *err)
+static int open_loop(struct oc_server *srv, const struct oc_network_start *start,
+		     struct oc_err *err)
 {
 	int r = uv_loop_init(&srv->loop);
 
@@ -266,7 +277,8 @@ static int prepare(struct oc_server *srv, const struct oc_network_start *start, 
 
 	srv->config = oc_config_ref(o->config);
 	srv->version = o->version;
-	if (raise_fds(srv, err) < 0 || open_log(srv, o, err) < 0 || oc_auth_open(o->state_fd, &srv->auth, err) < 0 ||
+	if (raise_fds(srv, err) < 0 || open_log(srv, o, err) < 0 ||
+	    oc_auth_open(o->state_fd, &srv->auth, err) < 0 ||
 	    oc_tls_context(srv->config, &srv->tls, err) < 0)
 		return -1;
 	const struct oc_gw_options go = {
@@ -292,18 +304,22 @@ static void tell_start(struct oc_server *srv, uint16_t port)
 	char text[OC_ADDR_TEXT_MAX];
 
 	for (size_t i = 0; i < srv->listen_count && i < c->listen_count; i++)
-		oc_log(srv->log, OC_LOG_INFO, "gateway", "http server listening (%s port %u%s)", oc_addr_text(&c->listen[i].addr, text),
-		       (unsigned)port, srv->tls ? ", TLS" : "");
+		oc_log(srv->log, OC_LOG_INFO, "gateway", "http server listening (%s port %u%s)",
+		       oc_addr_text(&c->listen[i].addr, text), (unsigned)port,
+		       srv->tls ? ", TLS" : "");
 	oc_log(srv->log, OC_LOG_INFO, "gateway", "log file: %s", oc_log_path(srv->log));
 	if (srv->jail.landlock)
-		oc_log(srv->log, OC_LOG_INFO, "gateway/jail", "no exec, no new sockets, files: state directory (Landlock ABI %d)",
+		oc_log(srv->log, OC_LOG_INFO, "gateway/jail",
+		       "no exec, no new sockets, files: state directory (Landlock ABI %d)",
 		       srv->jail.landlock);
 	else
 		oc_log(srv->log, OC_LOG_WARN, "gateway/jail", "%s", oc_server_jail_missing());
 	for (size_t i = 0; i < c->warning_count; i++)
-		oc_log(srv->log, OC_LOG_WARN, "gateway/config", "%s: %s", c->warnings[i].path, c->warnings[i].text);
+		oc_log(srv->log, OC_LOG_WARN, "gateway/config", "%s: %s", c->warnings[i].path,
+		       c->warnings[i].text);
 	if (c->auth.mode == OC_AUTH_NONE)
-		oc_log(srv->log, OC_LOG_WARN, "gateway/auth", "gateway.auth.mode is none: who reaches this port is the operator");
+		oc_log(srv->log, OC_LOG_WARN, "gateway/auth",
+		       "gateway.auth.mode is none: who reaches this port is the operator");
 	oc_log(srv->log, OC_LOG_INFO, "gateway", "ready");
 }
 

@@ -2,7 +2,8 @@
 /*
  * sock - one client's socket: bytes in, bytes out, TLS, deadlines, the end.
  *
- * An idle one has no buffers.  Nothing is read of a client while more than OC_SOCK_PAUSE bytes wait for it.
+ * An idle one has no buffers.  Nothing is read of a client while more than OC_SOCK_PAUSE bytes wait
+ * for it.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,10 +16,10 @@
 
 #include "gateway/server/internal.h"
 
-#define HEAD_MS	      10000 /* for a head, and for a TLS handshake before it */
-#define LINGER_MS     1000
-#define HEADS_OF_ONE  256u /* sockets of one address that are not yet upgraded and authenticated */
-#define OUT_KEEP      4096u
+#define HEAD_MS	     10000 /* for a head, and for a TLS handshake before it */
+#define LINGER_MS    1000
+#define HEADS_OF_ONE 256u /* sockets of one address that are not yet upgraded and authenticated */
+#define OUT_KEEP     4096u
 
 static void on_poll(uv_poll_t *h, int status, int events);
 static void unmark(struct oc_sock *s);
@@ -284,7 +285,8 @@ static void readable(struct oc_sock *s)
 	}
 	if (s->state == OC_SOCK_DEAD || !s->eof)
 		return;
-	/* A half-closed client may still want its answers; a WebSocket without a close frame is gone. */
+	/* A half-closed client may still want its answers; a WebSocket without a close frame is
+	 * gone. */
 	if (s->state == OC_SOCK_HTTP && oc_sock_queued(s) > 0)
 		oc_sock_finish(s);
 	else
@@ -322,7 +324,8 @@ void oc_sock_due(struct oc_sock *s, int64_t now)
 	if (!s->deadline || now < s->deadline)
 		return;
 	s->deadline = 0;
-	if (s->state == OC_SOCK_WS && !s->close_after && !s->ws->close_sent && !oc_gw_authenticated(s->ws->conn)) {
+	if (s->state == OC_SOCK_WS && s->ws && !s->close_after && !s->ws->close_sent &&
+	    !oc_gw_authenticated(s->ws->conn)) {
 		oc_ws_transport.close(s, OC_GW_CLOSE_NORMAL, "handshake timeout");
 		oc_sock_flush(s);
 		return;
@@ -346,7 +349,8 @@ static struct oc_addr addr_of(const struct sockaddr_storage *ss)
 	return oc_addr_unmap(&a);
 }
 
-static bool open_sock(struct oc_server *srv, int fd, const struct oc_addr *peer, struct oc_count *heads)
+static bool open_sock(struct oc_server *srv, int fd, const struct oc_addr *peer,
+		      struct oc_count *heads)
 {
 	struct oc_sock *s = calloc(1, sizeof *s);
 	const int one = 1;
@@ -388,14 +392,16 @@ static bool open_sock(struct oc_server *srv, int fd, const struct oc_addr *peer,
 void oc_sock_accept(struct oc_server *srv, int listen_fd)
 {
 	for (unsigned i = 0; i < 64; i++) {
-		struct sockaddr_storage ss;
+		struct sockaddr_storage ss = {0};
 		socklen_t len = sizeof ss;
-		int fd = accept4(listen_fd, (struct sockaddr *)&ss, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = accept4(listen_fd, (struct sockaddr *)&ss, &len,
+				 SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			return;
 		struct oc_addr peer = addr_of(&ss);
 		struct oc_count *heads = oc_count_take(&srv->heads, &peer, HEADS_OF_ONE);
-		if (!heads || srv->stopping || srv->sock_count >= srv->sock_max || !open_sock(srv, fd, &peer, heads)) {
+		if (!heads || srv->stopping || srv->sock_count >= srv->sock_max ||
+		    !open_sock(srv, fd, &peer, heads)) {
 			oc_count_drop(&srv->heads, &heads);
 			close(fd);
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ws - a WebSocket between the socket and the hub: frames become messages, messages become frames, and the closing handshake.
+ * ws - a WebSocket between the socket and the hub: frames become messages, messages become frames,
+ * and the closing handshake.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,8 +81,11 @@ static void t_later(void *socket, unsigned ms)
 	oc_deadlines_arm(s->srv, ms);
 }
 
-const struct oc_gw_transport oc_ws_transport = {
-	.send = t_send, .queued = t_queued, .close = t_close, .authenticated = t_authenticated, .later = t_later};
+const struct oc_gw_transport oc_ws_transport = {.send = t_send,
+						.queued = t_queued,
+						.close = t_close,
+						.authenticated = t_authenticated,
+						.later = t_later};
 
 /* --- life --- */
 
@@ -130,7 +134,8 @@ static void bad(struct oc_sock *s, const struct oc_ws_out *o)
 	const char *why = o->why;
 
 	if (!why)
-		why = oc_gw_authenticated(s->ws->conn) ? "payload too large" : "preauth payload too large";
+		why = oc_gw_authenticated(s->ws->conn) ? "payload too large"
+						       : "preauth payload too large";
 	oc_log(s->srv->log, OC_LOG_WARN, "gateway/ws", "bad frame: code=%u %s", o->code, why);
 	send_close(s, o->code, why);
 }

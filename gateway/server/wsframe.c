@@ -131,7 +131,8 @@ static bool check_start(struct oc_ws_in *in, struct oc_ws_out *out)
 }
 
 /* True: the head is complete and the payload begins. */
-static bool take_head(struct oc_ws_in *in, const uint8_t *p, size_t n, size_t *at, struct oc_ws_out *out)
+static bool take_head(struct oc_ws_in *in, const uint8_t *p, size_t n, size_t *at,
+		      struct oc_ws_out *out)
 {
 	while (*at < n) {
 		in->head[in->have++] = p[(*at)++];
@@ -183,7 +184,8 @@ static void end_control(struct oc_ws_in *in, struct oc_ws_out *out)
 			bad(in, out, 1002, "close code is not valid");
 			return;
 		}
-		if (!utf8_piece(&reason, in->control + 2, in->control_len - 2u) || reason.utf8_left) {
+		if (!utf8_piece(&reason, in->control + 2, in->control_len - 2u) ||
+		    reason.utf8_left) {
 			bad(in, out, 1007, "close reason is not UTF-8");
 			return;
 		}

@@ -2,12 +2,14 @@
 /*
  * wsframe - RFC 6455 framing on a server's side: bytes in, events out.  Pure.
  *
- * No library of Debian 12 fits: its libwebsockets 4.1.6 reads freed memory before any login (two requests on one connection, the second
- * with an unknown Upgrade: the bug of CVE-2025-11677), and wslay keeps 8 kB of buffers for every idle client.
+ * No library of Debian 12 fits: its libwebsockets 4.1.6 reads freed memory before any login (two
+ * requests on one connection, the second with an unknown Upgrade: the bug of CVE-2025-11677), and
+ * wslay keeps 8 kB of buffers for every idle client.
  *
- * Holds of a message only what the check of UTF-8 needs: payloads are handed on as they come, unmasked in place.  Refuses what the RFC
- * says a server must: frames without a mask, reserved bits and opcodes, control frames that are cut in pieces or longer than 125
- * bytes, lengths that are not minimal, continuation without a start, text that is not UTF-8, close codes that may not be sent.
+ * Holds of a message only what the check of UTF-8 needs: payloads are handed on as they come,
+ * unmasked in place.  Refuses what the RFC says a server must: frames without a mask, reserved bits
+ * and opcodes, control frames that are cut in pieces or longer than 125 bytes, lengths that are not
+ * minimal, continuation without a start, text that is not UTF-8, close codes that may not be sent.
  */
 #ifndef OC_GATEWAY_WSFRAME_H
 #define OC_GATEWAY_WSFRAME_H
@@ -17,30 +19,30 @@
 #include <stdint.h>
 
 enum oc_ws_event {
-	OC_WS_MORE,	/* all bytes are used up */
-	OC_WS_DATA,	/* data[0..len) of the message that is being received; last: it is complete */
-	OC_WS_PING,	/* data[0..len) is to be sent back */
+	OC_WS_MORE, /* all bytes are used up */
+	OC_WS_DATA, /* data[0..len) of the message that is being received; last: it is complete */
+	OC_WS_PING, /* data[0..len) is to be sent back */
 	OC_WS_PONG,
-	OC_WS_CLOSE,	/* code: 1005 if there is none */
-	OC_WS_BAD,	/* code and why: close with them */
+	OC_WS_CLOSE, /* code: 1005 if there is none */
+	OC_WS_BAD,   /* code and why: close with them */
 };
 
 struct oc_ws_in {
-	uint64_t left;	   /* payload of this frame that has not come yet */
-	uint64_t message;  /* bytes of the message so far */
-	uint64_t max;	   /* of a message */
+	uint64_t left;	  /* payload of this frame that has not come yet */
+	uint64_t message; /* bytes of the message so far */
+	uint64_t max;	  /* of a message */
 	uint8_t head[14];
-	uint8_t have;	   /* bytes of head */
+	uint8_t have; /* bytes of head */
 	uint8_t mask_at;
 	uint8_t mask[4];
 	uint8_t control[125];
 	uint8_t control_len;
-	uint8_t opcode;	   /* of the frame */
+	uint8_t opcode; /* of the frame */
 	bool fin, in_payload;
-	uint8_t started;   /* opcode of the message, 0: none */
-	uint8_t utf8_left; /* bytes that are to come */
+	uint8_t started;	    /* opcode of the message, 0: none */
+	uint8_t utf8_left;	    /* bytes that are to come */
 	uint8_t utf8_min, utf8_max; /* of the next byte */
-	bool spent;	   /* closed or bad: nothing more is read */
+	bool spent;		    /* closed or bad: nothing more is read */
 };
 
 struct oc_ws_out {

@@ -26,16 +26,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(f.id && *f.id && f.method && *f.method && strcmp(f.type, "req") == 0);
 	if (f.id) {
 		oc_frame_error(&b, f.id, "INVALID_REQUEST", f.wrong ? f.wrong : "x", NULL, true, 5);
-		FUZZ_CHECK(oc_json_parse_message(&a, b.data, b.len, "out", 1u << 20, &again, NULL) == 0);
+		FUZZ_CHECK(oc_json_parse_message(&a, b.data, b.len, "out", 1u << 20, &again,
+						 NULL) == 0);
 	}
 	if (oc_connect_parse(&a, f.params, &p, &why) < 0) {
 		FUZZ_CHECK(why && strncmp(why, "at /", 4) == 0);
 		return 0;
 	}
-	FUZZ_CHECK(p.min >= 1 && p.max >= 1 && p.auth.client_id && p.auth.client_mode && p.auth.client_version && p.auth.platform);
+	FUZZ_CHECK(p.min >= 1 && p.max >= 1 && p.auth.client_id && p.auth.client_mode &&
+		   p.auth.client_version && p.auth.platform);
 	for (size_t i = 0; i < p.auth.scopes.count; i++)
 		FUZZ_CHECK(*p.auth.scopes.list[i]);
 	if (p.auth.device)
-		FUZZ_CHECK(p.auth.device->id && p.auth.device->public_key && p.auth.device->signature && p.auth.device->nonce);
+		FUZZ_CHECK(p.auth.device->id && p.auth.device->public_key &&
+			   p.auth.device->signature && p.auth.device->nonce);
 	return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * fuzz_gw_wsframe - any bytes to the WebSocket reader.  fuzz-sources: gateway/server/wsframe.c
  *
- * However the bytes are cut into reads, the events are the same; a message is at most its limit and always UTF-8.
+ * However the bytes are cut into reads, the events are the same; a message is at most its limit and
+ * always UTF-8.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run(data, size, 1, &bytes);
 	run(data, size, 7, &some);
 	FUZZ_CHECK(whole.len == bytes.len && whole.len == some.len);
-	FUZZ_CHECK(whole.len == 0 || (memcmp(whole.data, bytes.data, whole.len) == 0 && memcmp(whole.data, some.data, whole.len) == 0));
+	FUZZ_CHECK(whole.len == 0 || (memcmp(whole.data, bytes.data, whole.len) == 0 &&
+				      memcmp(whole.data, some.data, whole.len) == 0));
 	return 0;
 }

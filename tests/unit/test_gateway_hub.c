@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hub of the gateway without any socket: the transport here keeps what it is given.  Real config, real device store.
+ * The hub of the gateway without any socket: the transport here keeps what it is given.  Real
+ * config, real device store.
  */
 #include "tests/unit/cm.h"
 
@@ -51,7 +52,8 @@ static void t_later(void *s, unsigned ms)
 {
 	((struct peer *)s)->later = ms;
 }
-static const struct oc_gw_transport transport = {t_send, t_queued, t_close, t_authenticated, t_later};
+static const struct oc_gw_transport transport = {t_send, t_queued, t_close, t_authenticated,
+						 t_later};
 
 static int64_t now_mono(void)
 {
@@ -74,7 +76,8 @@ static const char *no_env(void *ctx, const char *name)
 	(void)ctx;
 	if (strcmp(name, "OPENCLAW_STATE_DIR") == 0 || strcmp(name, "HOME") == 0)
 		return dir;
-	return strcmp(name, "OPENCLAW_GATEWAY_TOKEN") == 0 ? "a-token-of-more-than-24-characters" : NULL;
+	return strcmp(name, "OPENCLAW_GATEWAY_TOKEN") == 0 ? "a-token-of-more-than-24-characters"
+							   : NULL;
 }
 
 static int set_up(void **state)
@@ -88,8 +91,12 @@ static int set_up(void **state)
 		print_message("%s\n", err.msg);
 		return -1;
 	}
-	const struct oc_gw_options go = {.config = w->config, .auth = w->auth, .version = "1", .transport = &transport,
-					 .now_ms = now_wall, .mono_ms = now_mono};
+	const struct oc_gw_options go = {.config = w->config,
+					 .auth = w->auth,
+					 .version = "1",
+					 .transport = &transport,
+					 .now_ms = now_wall,
+					 .mono_ms = now_mono};
 	w->gw = oc_gw_new(&go);
 	oc_gw_set_ready(w->gw, true);
 	*state = w;
@@ -111,8 +118,11 @@ static int tear_down(void **state)
 
 static void enter(struct world *w, struct peer *p)
 {
-	struct oc_auth_peer facts = {.ip = {.family = 4, .b = {127, 0, 0, 1}}, .text = "127.0.0.1", .loopback = true,
-				     .local_direct = true, .origin_ok = true};
+	struct oc_auth_peer facts = {.ip = {.family = 4, .b = {127, 0, 0, 1}},
+				     .text = "127.0.0.1",
+				     .loopback = true,
+				     .local_direct = true,
+				     .origin_ok = true};
 
 	*p = (struct peer){0};
 	p->c = oc_gw_open(w->gw, p, &facts);
@@ -134,9 +144,10 @@ static void leave(struct peer *p)
 	oc_buf_free(&p->sent);
 }
 
-#define HELLO(scopes, mode)                                                                                            \
-	"{\"type\":\"req\",\"id\":\"c\",\"method\":\"connect\",\"params\":{\"minProtocol\":4,\"maxProtocol\":4,\"client\":{\"id\":\"cli\"," \
-	"\"version\":\"1\",\"platform\":\"linux\",\"mode\":\"" mode "\"},\"scopes\":[" scopes                           \
+#define HELLO(scopes, mode)                                                                        \
+	"{\"type\":\"req\",\"id\":\"c\",\"method\":\"connect\",\"params\":{\"minProtocol\":4,"     \
+	"\"maxProtocol\":4,\"client\":{\"id\":\"cli\","                                            \
+	"\"version\":\"1\",\"platform\":\"linux\",\"mode\":\"" mode "\"},\"scopes\":[" scopes      \
 	"],\"auth\":{\"token\":\"a-token-of-more-than-24-characters\"}}}"
 
 static void test_table_is_sorted(void **state)
@@ -179,7 +190,8 @@ static void test_event_gates(void **state)
 		const char *list[] = {rows[i].scope};
 		const struct oc_scopes s = {list, rows[i].scope ? 1 : 0};
 		if (oc_gw_event_allowed(rows[i].event, rows[i].role, &s) != rows[i].ok)
-			fail_msg("%s for %s with %s", rows[i].event, rows[i].role, rows[i].scope ? rows[i].scope : "nothing");
+			fail_msg("%s for %s with %s", rows[i].event, rows[i].role,
+				 rows[i].scope ? rows[i].scope : "nothing");
 	}
 }
 
@@ -198,7 +210,8 @@ static void test_events(void **state)
 	a.sent.len = b.sent.len = 0;
 	mono += OC_GW_TICK_MS;
 	oc_gw_second(w->gw);
-	assert_non_null(strstr(a.sent.data, "{\"type\":\"event\",\"event\":\"tick\",\"payload\":{\"ts\":"));
+	assert_non_null(
+		strstr(a.sent.data, "{\"type\":\"event\",\"event\":\"tick\",\"payload\":{\"ts\":"));
 	assert_non_null(strstr(a.sent.data, "\"seq\":1}"));
 	/* Who has not entered hears nothing. */
 	assert_int_equal(c.sent.len, 0);
@@ -221,7 +234,8 @@ static void test_events(void **state)
 	assert_string_equal(a.reason, "slow consumer");
 	b.sent.len = 0;
 	oc_gw_shutdown(w->gw, "gateway stopping", 1500);
-	assert_non_null(strstr(b.sent.data, "\"event\":\"shutdown\",\"payload\":{\"reason\":\"gateway stopping\",\"restartExpectedMs\":1500}"));
+	assert_non_null(strstr(b.sent.data, "\"event\":\"shutdown\",\"payload\":{\"reason\":"
+					    "\"gateway stopping\",\"restartExpectedMs\":1500}"));
 	assert_int_equal(b.code, OC_GW_CLOSE_RESTART);
 	assert_int_equal(c.code, OC_GW_CLOSE_RESTART);
 	leave(&a);
@@ -298,8 +312,10 @@ static void test_wrong_token_waits(void **state)
 	struct peer a;
 
 	enter(w, &a);
-	say(&a, "{\"type\":\"req\",\"id\":\"c\",\"method\":\"connect\",\"params\":{\"minProtocol\":4,\"maxProtocol\":4,\"client\":{\"id\":\"cli\","
-		"\"version\":\"1\",\"platform\":\"linux\",\"mode\":\"cli\"},\"auth\":{\"token\":\"wrong\"}}}");
+	say(&a, "{\"type\":\"req\",\"id\":\"c\",\"method\":\"connect\",\"params\":{\"minProtocol\":"
+		"4,\"maxProtocol\":4,\"client\":{\"id\":\"cli\","
+		"\"version\":\"1\",\"platform\":\"linux\",\"mode\":\"cli\"},\"auth\":{\"token\":"
+		"\"wrong\"}}}");
 	if (a.later) {
 		assert_int_equal(a.sent.len, 0);
 		/* What comes meanwhile is not heard. */
@@ -331,7 +347,8 @@ int main(void)
 		return 1;
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 	char sub[96];
-	static const char *const left[] = {"devices/paired.json", "devices/token-key", "devices", ""};
+	static const char *const left[] = {"devices/paired.json", "devices/token-key", "devices",
+					   ""};
 	for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
 		snprintf(sub, sizeof sub, "%s/%s", dir, left[i]);
 		(void)remove(sub);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The jail of the gateway's network process, entered in a child: what is gone, and what is still there.
+ * The jail of the gateway's network process, entered in a child: what is gone, and what is still
+ * there.
  */
 #include "tests/unit/cm.h"
 
@@ -53,7 +54,8 @@ static int do_state(int state)
 	oc_auto_close fd = openat(state, "f", O_RDWR | O_APPEND | O_CLOEXEC);
 	if (fd < 0 || pread(fd, buf, 5, 0) != 5 || memcmp(buf, "hello", 5) != 0)
 		return 2;
-	if (renameat(state, "f", state, "g") < 0 || unlinkat(state, "g", 0) < 0 || mkdirat(state, "d", 0700) < 0)
+	if (renameat(state, "f", state, "g") < 0 || unlinkat(state, "g", 0) < 0 ||
+	    mkdirat(state, "d", 0700) < 0)
 		return 3;
 	return 0;
 }
@@ -61,7 +63,8 @@ static int do_state(int state)
 static int do_outside(int state)
 {
 	(void)state;
-	if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0 || open("/proc/self/maps", O_RDONLY | O_CLOEXEC) >= 0)
+	if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0 ||
+	    open("/proc/self/maps", O_RDONLY | O_CLOEXEC) >= 0)
 		return 1;
 	if (open("/tmp/oc-test-jail-outside", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0)
 		return 2;
@@ -94,7 +97,8 @@ static int do_fork(int state)
 static int do_code(int state)
 {
 	(void)state;
-	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+	       MAP_FAILED;
 }
 
 static int do_protect(int state)
@@ -102,7 +106,8 @@ static int do_protect(int state)
 	static char page[8192];
 
 	(void)state;
-	return mprotect((void *)(((uintptr_t)page + 4095) & ~(uintptr_t)4095), 4096, PROT_READ | PROT_EXEC);
+	return mprotect((void *)(((uintptr_t)page + 4095) & ~(uintptr_t)4095), 4096,
+			PROT_READ | PROT_EXEC);
 }
 
 static int do_kill(int state)
@@ -141,7 +146,8 @@ static void test_files(void **state)
 
 static void test_refused(void **state)
 {
-	static int (*const deeds[])(int) = {do_exec, do_fork, do_code, do_protect, do_kill, do_ptrace, do_link};
+	static int (*const deeds[])(int) = {do_exec, do_fork,	do_code, do_protect,
+					    do_kill, do_ptrace, do_link};
 
 	(void)state;
 	assert_int_equal(inside(do_socket), 0);
