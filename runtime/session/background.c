@@ -147,6 +147,9 @@ static bool take(struct oc_background *b, enum oc_ring_stream s, size_t most)
 	char buf[READ_AT_ONCE];
 
 	while (b->from[s] >= 0 && most) {
+		/* Of a terminal whoever attached has a duplicate, and the flags with it. */
+		if (b->terminal)
+			(void)set_nonblocking(b->from[s]);
 		ssize_t n = read(b->from[s], buf, most < sizeof buf ? most : sizeof buf);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return true;

@@ -113,15 +113,17 @@ void oc_call_forget(struct oc_keep *k, struct oc_call *c)
 	unlist(k, c);
 }
 
-/* The oldest ones go. */
+/* Those that ended first go. */
 static void bound_finished(struct oc_keep *k)
 {
-	for (struct oc_call *c = k->first, *next; c; c = next) {
-		next = c->next;
-		if (k->finished <= OC_KEEP_FINISHED && k->finished_bytes <= OC_KEEP_FINISHED_BYTES)
+	while (k->finished > OC_KEEP_FINISHED || k->finished_bytes > OC_KEEP_FINISHED_BYTES) {
+		struct oc_call *oldest = NULL;
+		for (struct oc_call *c = k->first; c; c = c->next)
+			if (!oc_call_runs(c) && (!oldest || c->ended_us < oldest->ended_us))
+				oldest = c;
+		if (!oldest)
 			return;
-		if (!oc_call_runs(c))
-			oc_call_forget(k, c);
+		oc_call_forget(k, oldest);
 	}
 }
 

@@ -307,16 +307,21 @@ static void take_down(struct oc_keep *k)
 	oc_sandbox_down(&k->s);
 	oc_quarantine_end(&k->q, &k->last_sweep);
 	last_words(k);
-	for (struct oc_call *c = k->first, *next; c; c = next) {
-		next = c->next;
+	/* From the beginning each time: one that finishes may push others out. */
+	for (struct oc_call *c = k->first; c;) {
+		if (!oc_call_runs(c)) {
+			c = c->next;
+			continue;
+		}
 		if (c->state == OC_CALL_WAITING) {
 			struct oc_err why = {0};
 			oc_fail(&why, 0, "the sandbox ended (%s) before the command began",
 				k->ending);
 			oc_call_failed(k, c, 125, &why);
-		} else if (oc_call_runs(c)) {
+		} else {
 			oc_call_finish(k, c);
 		}
+		c = k->first;
 	}
 	oc_control_dismiss(k->door);
 	if (k->plan->scope_key)

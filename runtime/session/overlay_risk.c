@@ -50,7 +50,6 @@ static const struct {
 	{"agents.md", "instructions for coding agents"},
 	{"appveyor.yml", CI},
 	{"azure-pipelines.yml", CI},
-	{"babel.config.js", CODE},
 	{"binding.gyp", BUILD},
 	{"bitbucket-pipelines.yml", CI},
 	{"build", BUILD},
@@ -59,22 +58,27 @@ static const struct {
 	{"build.sbt", BUILD},
 	{"build.xml", BUILD},
 	{"build.zig", BUILD},
+	{"bunfig.toml", PACKAGE},
 	{"cargo.toml", PACKAGE},
 	{"claude.md", "instructions for coding agents"},
 	{"cloudbuild.yaml", CI},
 	{"cloudbuild.yml", CI},
 	{"cmakelists.txt", BUILD},
 	{"cmakepresets.json", BUILD},
+	{"compose.yaml", DOCKER},
+	{"compose.yml", DOCKER},
 	{"composer.json", PACKAGE},
 	{"configure", BUILD},
 	{"configure.ac", BUILD},
 	{"conftest.py", TEST},
+	{"containerfile", DOCKER},
+	{"default.nix", BUILD},
 	{"deno.json", PACKAGE},
 	{"deno.jsonc", PACKAGE},
 	{"docker-compose.yaml", DOCKER},
 	{"docker-compose.yml", DOCKER},
 	{"dockerfile", DOCKER},
-	{"eslint.config.js", CODE},
+	{"flake.nix", BUILD},
 	{"gemfile", PACKAGE},
 	{"gemini.md", "instructions for coding agents"},
 	{"gnumakefile", BUILD},
@@ -87,6 +91,8 @@ static const struct {
 	{"jest.config.js", TEST},
 	{"jest.config.ts", TEST},
 	{"justfile", BUILD},
+	{"lefthook.yaml", BUILD},
+	{"lefthook.yml", BUILD},
 	{"makefile", BUILD},
 	{"makefile.am", BUILD},
 	{"makefile.in", BUILD},
@@ -94,34 +100,28 @@ static const struct {
 	{"mix.exs", PACKAGE},
 	{"module.bazel", BUILD},
 	{"mvnw", BUILD},
-	{"next.config.js", CODE},
-	{"next.config.mjs", CODE},
 	{"noxfile.py", BUILD},
+	{"nuget.config", PACKAGE},
 	{"package.swift", PACKAGE},
 	{"pipfile", PACKAGE},
 	{"playwright.config.js", TEST},
 	{"playwright.config.ts", TEST},
 	{"podfile", PACKAGE},
 	{"pom.xml", BUILD},
-	{"postcss.config.js", CODE},
 	{"pyproject.toml", PACKAGE},
 	{"rakefile", BUILD},
-	{"rollup.config.js", CODE},
 	{"sconstruct", BUILD},
 	{"setup.cfg", PACKAGE},
 	{"setup.py", PACKAGE},
+	{"shell.nix", BUILD},
 	{"sitecustomize.py", CODE},
 	{"snakefile", BUILD},
-	{"tailwind.config.js", CODE},
 	{"taskfile.yaml", BUILD},
 	{"taskfile.yml", BUILD},
 	{"tox.ini", BUILD},
 	{"usercustomize.py", CODE},
 	{"vagrantfile", DOCKER},
-	{"vite.config.js", CODE},
-	{"vite.config.ts", CODE},
 	{"vitest.config.ts", TEST},
-	{"webpack.config.js", CODE},
 	{"workspace.bazel", BUILD},
 	{"wscript", BUILD},
 };
@@ -140,9 +140,12 @@ static const struct {
 	{".csproj", BUILD},
 	{".vcxproj", BUILD},
 	{".targets", BUILD},
+	{".props", BUILD},
 	{".service", "system service"},
 	{".sublime-project", EDITOR},
 };
+
+static const char *const code[] = {"js", "cjs", "mjs", "ts", "cts", "mts"};
 
 static const char *by_table(const char *folded)
 {
@@ -163,6 +166,12 @@ static const char *by_table(const char *folded)
 		if (len > n && strcmp(folded + len - n, suffixes[i].suffix) == 0)
 			return suffixes[i].why;
 	}
+	/* webpack.config.mjs and its like: whatever the tool, its configuration is a program. */
+	const char *dot = strrchr(folded, '.'), *config = strstr(folded, ".config.");
+	if (dot && config && config != folded && config + 7 == dot)
+		for (size_t i = 0; i < sizeof code / sizeof code[0]; i++)
+			if (strcmp(dot + 1, code[i]) == 0)
+				return CODE;
 	/* Dockerfile.dev, Jenkinsfile.release */
 	if (strncmp(folded, "dockerfile.", 11) == 0)
 		return DOCKER;

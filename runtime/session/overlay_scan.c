@@ -32,6 +32,7 @@ struct scan {
 	int upper, lower; /* lower -1: there is none */
 	dev_t lower_dev;
 	bool git_dir;
+	bool makes_git; /* it is one only by what is above */
 	struct oc_overlay_node **items;
 	size_t item_count, item_cap;
 };
@@ -294,6 +295,21 @@ static bool leads_outside(struct scan *s, const struct oc_overlay_node *n)
 	return fd < 0 && errno == EXDEV;
 }
 
+/*
+ * Configuration and hooks of a git directory may have been there before it became one, when they were nothing
+ * to git: what makes it one is what has to be looked at.
+ */
+static bool makes_git_dir(const struct scan *s, const struct oc_overlay_node *n)
+{
+	char fold[OC_RISK_NAME_MAX];
+
+	if (!s->makes_git || !n->in_upper)
+		return false;
+	oc_risk_fold(n->name, fold);
+	return strcmp(fold, "head") == 0 || strcmp(fold, "objects") == 0 ||
+	       strcmp(fold, "refs") == 0 || strcmp(fold, "commondir") == 0;
+}
+
 static void find_risk(struct scan *s, struct oc_overlay_node *n)
 {
 	const char *name_why = oc_risk_name(&s->dir->ways, n->name, s->git_dir, &n->ways),
@@ -302,6 +318,8 @@ static void find_risk(struct scan *s, struct oc_overlay_node *n)
 
 	if (S_ISDIR(n->mode))
 		name_why = n->change == OC_CHANGE_TYPE ? name_why : n->ways.why;
+	if (!name_why && makes_git_dir(s, n))
+		name_why = "makes its directory one of git";
 	if (n->change == OC_CHANGE_NONE || n->refused)
 		return;
 	if (strcmp(oc_risk_fold(n->name, fold), "package.json") == 0 && !s->dir->ways.deps &&
@@ -347,6 +365,8 @@ static void judge(struct scan *s, struct oc_overlay_node *n, const struct stat *
 			 n->change != OC_CHANGE_NONE)
 			n->refused = "it is set-user-id or set-group-id";
 	}
+	if (strcmp(n->name, s->o->temporary) == 0)
+		n->refused = "its name is one that apply uses";
 	find_risk(s, n);
 	find_conflict(s, n, low);
 	if (n->change != OC_CHANGE_NONE)
@@ -461,6 +481,8 @@ static void visit(struct scan *s)
 	s->lower_dev = lower >= 0 ? st.st_dev : 0;
 	s->item_count = 0;
 	s->git_dir = has(s, "HEAD") && (has(s, "objects") || has(s, "commondir"));
+	s->makes_git = s->git_dir && !(look(lower, "HEAD", &st) &&
+				       (look(lower, "objects", &st) || look(lower, "commondir", &st)));
 	dir->opaque = fgetxattr(upper, OC_OPAQUE, mark, sizeof mark) == 1 && mark[0] == 'y';
 	read_upper(s, d);
 	closedir(d);

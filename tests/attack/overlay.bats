@@ -286,3 +286,39 @@ for d in range(100):
 		oc "$who" discard
 	done
 }
+
+@test "a directory that becomes one of git in two rounds: what makes it one is risky" {
+	for who in $(identities); do
+		workspace "$who"
+		# shellcheck disable=SC2016
+		inside "$who" -- sh -c 'mkdir /workspace/x && printf "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = .\n\tfsmonitor = \"echo OWNED >&2; false\"\n" >/workspace/x/config'
+		# Not yet: to git it is nothing.
+		oc "$who" apply
+		inside "$who" -- sh -c 'cd /workspace/x && mkdir -p objects/info refs/heads && echo k >objects/info/k && echo k >refs/heads/k && echo "ref: refs/heads/master" >HEAD'
+		run oc "$who" apply
+		[ "$status" -eq 1 ] || { echo "$output"; return 1; }
+		[[ $output == *"x/HEAD"*"makes its directory one of git"* ]] || { echo "$output"; return 1; }
+		[ ! -e "$W/x/HEAD" ]
+		# All at once it is so, too; and with the word for it it is done, and git does what it says.
+		run as "$who" git -C "$W/x" status
+		[[ $output != *OWNED* ]]
+		oc "$who" apply --accept-risky
+		run as "$who" git -C "$W/x" -c safe.directory='*' status
+		[[ $output == *OWNED* ]] || { echo "no exploit: $output"; return 1; }
+	done
+}
+
+@test "a file of the name that apply uses for itself stops nothing else" {
+	for who in $(identities); do
+		workspace "$who"
+		inside "$who" -- sh -c 'echo one >/workspace/one'
+		upper=$(upper_of "$who")
+		id=$(sed -n 's/.*"id":[ ]*"\([0-9a-f]*\)".*/\1/p' "${upper%/data/upper}/meta.json")
+		[ -n "$id" ]
+		inside "$who" -- sh -c "echo two >/workspace/.oc-$id.tmp"
+		run oc "$who" apply
+		echo "$output"
+		[ "$(cat "$W/one")" = one ]
+		[ ! -e "$W/.oc-$id.tmp" ]
+	done
+}

@@ -6,7 +6,7 @@
 setup() {
 	src=${top_srcdir:-$BATS_TEST_DIRNAME/../..}
 	tree=$BATS_TEST_TMPDIR
-	mkdir -p "$tree"/{base,netns/policy,runtime/{plan,launch,cli,client},gateway/server,profiles/gen}
+	mkdir -p "$tree"/{base,netns/policy,runtime/{plan,launch,cli,client},gateway/{server,tools},profiles/gen}
 	echo 'int x; /* system("no") is only talked about; so is "../up.h" */' >"$tree/base/ok.c"
 }
 
@@ -52,7 +52,7 @@ right() {
 	right runtime/plan/a.c '#include "base/err.h"'
 	right runtime/launch/a.c '#include "netns/policy/rule.h"'
 	right runtime/cli/a.c '#include "runtime/verify/verify.h"'
-	right gateway/server/a.c '#include "runtime/client/ocsandbox.h"'
+	right gateway/tools/a.c '#include "runtime/client/ocsandbox.h"'
 	right base/a.c '#include <runtime/plan/plan.h>'
 	right base/a.c '#include "config.h"'
 }

@@ -243,6 +243,21 @@ gone() {
 	E
 }
 
+@test "background: of those that have ended the first to end is forgotten, not the first to begin" {
+	start
+	client <<-'E'
+	c.execute(["sh", "-c", "echo long; exec sleep 100"], flags=BACKGROUND | NO_INPUT, tag=1)
+	first = c.event("started")[0]["call"]
+	for i in range(51):
+	    c.execute(["true"], flags=BACKGROUND | NO_INPUT, tag=2 + i)
+	    c.event("exit")
+	assert c.request("kill", call=first)[0]["ok"]
+	c.event("exit")
+	a, f = c.request("logs", call=first)
+	assert a["ok"] and os.read(f[0], 100) == b"long\n", a
+	E
+}
+
 @test "terminals: size, input, in the background too" {
 	start
 	client <<-'E'
@@ -262,6 +277,21 @@ gone() {
 	while chunk := os.read(f[0], 4096):
 	    text += chunk
 	assert b"got xyz" in text, text
+	# The duplicate of the master shares its flags with the monitor's: made blocking, nobody waits.
+	import fcntl, select
+	c.execute(["sh", "-c", "read x; echo got $x; sleep 100"], flags=PTY | BACKGROUND, tag=3)
+	call = c.event("started")[0]["call"]
+	a, f = c.request("attach", call=call, input=True)
+	fcntl.fcntl(f[2], fcntl.F_SETFL, fcntl.fcntl(f[2], fcntl.F_GETFL) & ~os.O_NONBLOCK)
+	os.write(f[2], b"uvw\n")
+	text = b""
+	while b"got uvw" not in text:
+	    text += os.read(f[0], 4096)
+	c.raw(b'{"op":"info"}')
+	assert select.select([c.sock], [], [], 5)[0], "the monitor hangs"
+	c.receive()
+	assert c.request("kill", call=call)[0]["ok"]
+	c.event("exit")
 	E
 }
 
