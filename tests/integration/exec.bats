@@ -10,6 +10,9 @@ load ../lib/sessions
 
 setup_file() {
 	attack_setup
+	# One of them has a network.
+	# shellcheck disable=SC2154 # of lib.bash
+	cp "$build/oc-egress" "$A/"
 	world_begin
 	for who in $(identities); do oc "$who" start --no-config --agent "$who" >"$A/id-$who"; done
 }

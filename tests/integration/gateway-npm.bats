@@ -7,10 +7,14 @@
 
 TOKEN=sekret-token-of-more-than-24-characters
 
+have_clients() { [ -x "${OC_NPM_DIR:-}/node/node_modules/node/bin/node" ]; }
+
+setup() {
+	have_clients || skip "OC_NPM_DIR does not name the clients from npm (tests/lib/fetch-npm)"
+}
+
 setup_file() {
-	if [ ! -x "${OC_NPM_DIR:-}/node/node_modules/node/bin/node" ]; then
-		skip "OC_NPM_DIR does not name the clients from npm (tests/lib/fetch-npm)"
-	fi
+	if ! have_clients; then return 0; fi
 	build=${top_builddir:-$BATS_TEST_DIRNAME/../..}
 	build=$(cd "$build" && pwd)
 	export state=$BATS_FILE_TMPDIR/state port
