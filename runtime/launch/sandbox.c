@@ -239,16 +239,23 @@ int oc_sandbox_begin(struct oc_sandbox *s, const struct oc_plan *plan, const str
 	return oc_disk_begin(&s->disk, plan, err);
 }
 
-int oc_sandbox_up(struct oc_sandbox *s, int *pty, struct oc_err *err)
+int oc_sandbox_watch_over(struct oc_sandbox *s, struct oc_err *err)
 {
-	*pty = -1;
+	if (s->janitor.pid > 0)
+		return 0;
 	s->janitor.cgroup = &s->cg;
-	s->janitor.first = s->egress.on || s->egress.stays ? abandon : NULL;
+	s->janitor.first = s->egress.on || s->opt->keep ? abandon : NULL;
 	s->janitor.first_ctx = &s->egress;
 	s->janitor.after = s->opt->after_death;
 	s->janitor.ctx = s->opt->ctx;
+	return oc_janitor_start(&s->janitor, err);
+}
+
+int oc_sandbox_up(struct oc_sandbox *s, int *pty, struct oc_err *err)
+{
+	*pty = -1;
 	s->child.wait_for_net = s->egress.on;
-	if (oc_janitor_start(&s->janitor, err) < 0)
+	if (oc_sandbox_watch_over(s, err) < 0)
 		return -1;
 	/*
 	 * On v1 the cgroups are made while the far side makes the mounts.  Not where a stand-in may be needed (the far side must

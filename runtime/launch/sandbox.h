@@ -38,6 +38,8 @@ struct oc_sandbox {
 int oc_sandbox_begin(struct oc_sandbox *s, const struct oc_plan *plan,
 		     const struct oc_launch_options *opt, struct oc_egress_report *report,
 		     struct oc_err *err);
+/* Start the janitor, if it is not there: before anything that would stay behind after `kill -9`. */
+int oc_sandbox_watch_over(struct oc_sandbox *s, struct oc_err *err);
 /*
  * Make it.  Returns 0 when pid 1 says that all layers are up (and, without opt->keep, that the command
  * runs): *pty is then the master of its terminal or -1; 1 if the program could not be executed

@@ -411,7 +411,9 @@ static int bring_up(struct oc_keep *k, struct oc_err *err)
 		.message = oc_call_message,
 		.gone = oc_call_client_gone,
 	};
-	if (oc_egress_keep_door(&k->s.egress, &k->service, err) < 0)
+	/* Before the door: it would stay behind. */
+	if (oc_sandbox_watch_over(&k->s, err) < 0 ||
+	    oc_egress_keep_door(&k->s.egress, &k->service, err) < 0)
 		return -1;
 	k->activity = oc_activity_make(k->door->dir_fd, err);
 	if (!k->activity)

@@ -590,7 +590,8 @@ static void test_program(void **state)
 	snprintf(text, sizeof text,
 		 "if [ \"$*\" = 'start --ready-fd 3 --recreate --agent a b' ] && [ $# = 6 ] && "
 		 "! ls -l /proc/$$/fd | grep anon_inode "
-		 "&& grep -q 'SigBlk:.*0000000000000000' /proc/$$/status && [ \"$(ps -o sid= -p $$ "
+		 /* its own: the shell blocks signals itself while it waits */
+		 "&& grep -q 'SigBlk:.*0000000000000000' /proc/self/status && [ \"$(ps -o sid= -p $$ "
 		 "| tr -d ' ')\" = $$ ]; then "
 		 "echo '{\"ok\":true,\"id\":\"" ID
 		 "\",\"dir\":\"%s\",\"joined\":false}' >&3; else ls -l /proc/$$/fd >&2; echo bad "
